@@ -1,0 +1,75 @@
+package envelope
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The limits every event is held to at append. They leave head-room below the
+// broker's 1 MiB record limit for headers and batch framing.
+const (
+	// MaxValueBytes is the largest encoded event.
+	MaxValueBytes = 900 << 10
+	// MaxDepth is the deepest nesting of JSON arrays and objects.
+	MaxDepth = 64
+	// MaxIDBytes is the longest identifier, name or reference in the envelope.
+	MaxIDBytes = 200
+	// MaxKeyBytes is the longest record key.
+	MaxKeyBytes = 1 << 10
+	// MaxHeaders is the largest number of headers of a record.
+	MaxHeaders = 64
+	// MaxHeaderBytes is the largest sum of header keys and values.
+	MaxHeaderBytes = 32 << 10
+)
+
+// CheckID reports whether s can stand as an identifier in the envelope: not
+// empty, at most [MaxIDBytes], printable UTF-8 without spaces at its ends.
+// field names it in the error.
+func CheckID(field, s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("envelope: check %s: it is empty; every event needs one", field)
+	case len(s) > MaxIDBytes:
+		return &LimitError{What: field, Size: len(s), Limit: MaxIDBytes}
+	case !printable(s):
+		return fmt.Errorf("envelope: check %s: it holds characters that do not print; use letters, digits and punctuation", field)
+	}
+	return nil
+}
+
+func printable(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return s[0] != ' ' && s[len(s)-1] != ' '
+}
+
+// CheckDepth reports whether the JSON text nests at most [MaxDepth] levels. It
+// counts brackets outside strings and does not judge the JSON otherwise.
+func CheckDepth(text []byte) error {
+	depth, inString, escaped := 0, false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case inString && c == '\\':
+			escaped = true
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxDepth {
+				return &LimitError{What: "nesting", Size: depth, Limit: MaxDepth, Unit: "levels"}
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
