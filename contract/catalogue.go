@@ -1,0 +1,77 @@
+package contract
+
+import (
+	"maps"
+	"slices"
+)
+
+// Catalogue is a loaded contracts folder. It never changes and is safe for
+// concurrent use; what it returns is shared and must not be written to.
+type Catalogue struct {
+	topics   []*Topic
+	events   []*Event
+	services []*Service
+
+	byTopic   map[string]*Topic
+	byType    map[string]map[int]*Event
+	bySchema  map[string]*Event
+	byService map[string]*Service
+	byGroup   map[string]*Group
+}
+
+// Topics returns every topic, ordered by name. Retry and dead-letter topics
+// are derived from them: [Topic.RetryTopics], [Topic.DeadLetters].
+func (c *Catalogue) Topics() []*Topic { return slices.Clone(c.topics) }
+
+// Topic returns the topic of that name.
+func (c *Catalogue) Topic(name string) (*Topic, bool) {
+	t, ok := c.byTopic[name]
+	return t, ok
+}
+
+// Events returns every version of every event, ordered by topic, type and
+// version.
+func (c *Catalogue) Events() []*Event { return slices.Clone(c.events) }
+
+// Event returns one version of an event.
+func (c *Catalogue) Event(eventType string, version int) (*Event, bool) {
+	e, ok := c.byType[eventType][version]
+	return e, ok
+}
+
+// Services returns every service, ordered by name.
+func (c *Catalogue) Services() []*Service { return slices.Clone(c.services) }
+
+// Service returns the service of that name.
+func (c *Catalogue) Service(name string) (*Service, bool) {
+	s, ok := c.byService[name]
+	return s, ok
+}
+
+// Group returns the consumer group of that name.
+func (c *Catalogue) Group(name string) (*Group, bool) {
+	g, ok := c.byGroup[name]
+	return g, ok
+}
+
+// Schema returns the schema of a reference as an event carries it, such as
+// schema://oms.order.events/OrderCaptured/1: the bytes of its file.
+func (c *Catalogue) Schema(ref string) ([]byte, bool) {
+	e, ok := c.bySchema[ref]
+	if !ok {
+		return nil, false
+	}
+	return slices.Clone(e.schemaText), true
+}
+
+func (c *Catalogue) lookup(eventType string, version int) (*Event, error) {
+	if e, ok := c.byType[eventType][version]; ok {
+		return e, nil
+	}
+	unknown := &UnknownEventError{EventType: eventType, EventVersion: version}
+	unknown.Versions = slices.Sorted(maps.Keys(c.byType[eventType]))
+	if len(unknown.Versions) == 0 {
+		unknown.Nearest = nearest(eventType, slices.Sorted(maps.Keys(c.byType)))
+	}
+	return nil, unknown
+}

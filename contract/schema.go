@@ -1,0 +1,164 @@
+package contract
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	dialect          = "https://json-schema.org/draft/2020-12/schema"
+	schemaSuffix     = ".schema.json"
+	maxSchemaNesting = 128
+)
+
+// schemaSet holds every schema of a folder under its $id. Nothing outside the
+// folder is ever loaded.
+type schemaSet struct {
+	base string
+	docs map[string]any
+}
+
+func (s *schemaSet) url(file string) string { return s.base + file }
+
+var errOutside = errors.New("it is not in the folder; refer to a schema of the folder by relative path")
+
+// Load implements jsonschema.URLLoader for what the folder does not hold.
+func (s *schemaSet) Load(string) (any, error) { return nil, errOutside }
+
+func (l *loader) compile(events []*Event) {
+	l.schemas = &schemaSet{docs: map[string]any{}}
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.AssertFormat()
+	compiler.UseLoader(l.schemas)
+	l.addSchemas(compiler)
+	for _, e := range events {
+		l.compileEvent(compiler, e)
+	}
+}
+
+func (l *loader) addSchemas(compiler *jsonschema.Compiler) {
+	err := fs.WalkDir(l.fsys, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(file, schemaSuffix) {
+			return err
+		}
+		if doc, ok := l.schemaDoc(file); ok {
+			url := l.schemas.url(file)
+			l.schemas.docs[url] = doc
+			if err := compiler.AddResource(url, doc); err != nil {
+				l.problems.add(file, 0, "", "is no usable schema: %v", err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.problems.add(".", 0, "", "cannot be walked: %v", pathless(err))
+	}
+}
+
+// schemaDoc reads one schema and holds it to the rules that tools agree on:
+// the 2020-12 dialect, and an $id that is the https form of the path.
+func (l *loader) schemaDoc(file string) (map[string]any, bool) {
+	text, ok := l.read(file)
+	if !ok {
+		return nil, false
+	}
+	value, fault := decodeJSON(text, maxFileBytes, maxSchemaNesting)
+	if fault != nil {
+		l.problems.add(file, lineAt(text, fault.offset), "", "is no readable JSON: %s", fault.message)
+		return nil, false
+	}
+	doc, ok := value.(map[string]any)
+	if !ok {
+		l.problems.add(file, 1, "", "must be a JSON object")
+		return nil, false
+	}
+	if doc["$schema"] != dialect {
+		l.problems.add(file, lineOf(text, `"$schema"`), "$schema", "must be %q", dialect)
+		return nil, false
+	}
+	return doc, l.checkID(file, text, doc)
+}
+
+func (l *loader) checkID(file string, text []byte, doc map[string]any) bool {
+	id, _ := doc["$id"].(string)
+	base, ends := strings.CutSuffix(id, "/"+file)
+	switch {
+	case !ends || !strings.HasPrefix(base, "https://"):
+		l.problems.add(file, lineOf(text, `"$id"`), "$id", "must be the https form of the file's path, ending in /%s", file)
+		return false
+	case l.schemas.base == "":
+		l.schemas.base = base + "/"
+	case l.schemas.base != base+"/":
+		l.problems.add(file, lineOf(text, `"$id"`), "$id", "must begin with %s like the folder's other schemas", l.schemas.base)
+		return false
+	}
+	return true
+}
+
+func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
+	if _, ok := l.schemas.docs[l.schemas.url(e.schemaFile)]; !ok {
+		return // its problem is reported already
+	}
+	schema, err := compileSafely(compiler, l.schemas.url(e.schemaFile))
+	if err != nil {
+		l.problems.add(e.schemaFile, 0, "", "does not compile: %s", l.shorten(err))
+		return
+	}
+	e.schema = schema
+	e.declared = declaredNames(schema)
+	payload, ok := gather(schema).properties["payload"]
+	if !ok {
+		l.problems.add(e.schemaFile, 0, "properties.payload", "is missing; an event's schema describes its payload")
+		return
+	}
+	e.fields = l.schemas.flatten(payload)
+	l.checkKey(e)
+}
+
+// checkKey makes sure that every valid event can be keyed.
+func (l *loader) checkKey(e *Event) {
+	for i, key := range e.Key {
+		field, ok := e.Field(key)
+		switch {
+		case !ok:
+			l.problems.at(e.position, "key", "names %s, which %s does not declare in the payload", key, path.Base(e.schemaFile))
+		case field.Type != "string":
+			l.problems.at(e.position, "key", "names %s, which is %s; a record key is a string", key, field.Type)
+		case i == len(e.Key)-1 && !field.Required:
+			l.problems.at(e.position, "key", "names %s, which is optional; an event without it would have no key", key)
+		}
+	}
+}
+
+func compileSafely(compiler *jsonschema.Compiler, url string) (schema *jsonschema.Schema, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			schema, err = nil, fmt.Errorf("the validator gave up on it (%v)", p)
+		}
+	}()
+	return compiler.Compile(url)
+}
+
+// shorten writes URLs of the folder as the paths that the reader knows.
+func (l *loader) shorten(err error) string {
+	text := strings.ReplaceAll(err.Error(), l.schemas.base, "")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+func lineOf(text []byte, token string) int {
+	if at := bytes.Index(text, []byte(token)); at >= 0 {
+		return lineAt(text, at)
+	}
+	return 1
+}
+
+func lineAt(text []byte, offset int) int {
+	return 1 + bytes.Count(text[:min(offset, len(text))], []byte("\n"))
+}
