@@ -1,0 +1,178 @@
+package consumer
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"factline.dev/envelope"
+)
+
+// Class says why an event was given up.
+type Class string
+
+const (
+	// SchemaValidationFailed is a record that cannot be read or breaks its
+	// contract.
+	SchemaValidationFailed Class = "SCHEMA_VALIDATION_FAILED"
+	// UnknownEventVersion is a version of a handled type that the catalogue
+	// does not hold: the reader is older than the producer.
+	UnknownEventVersion Class = "UNKNOWN_EVENT_VERSION"
+	// TenantViolation is an event of a tenant the service may not process.
+	TenantViolation Class = "TENANT_VIOLATION"
+	// VersionConflict is a second event with a version that another event of
+	// the aggregate has: a producer restored from a backup.
+	VersionConflict Class = "VERSION_CONFLICT"
+	// HandlerFailed is an event whose handler failed to the last attempt.
+	HandlerFailed Class = "HANDLER_FAILED"
+	// DependencyExhausted is an event whose handler still asked to retry later
+	// in its last attempt.
+	DependencyExhausted Class = "DEPENDENCY_EXHAUSTED"
+)
+
+// Classes returns every class, in the order of documentation.
+func Classes() []Class {
+	return []Class{
+		SchemaValidationFailed, UnknownEventVersion, TenantViolation, VersionConflict, HandlerFailed, DependencyExhausted,
+	}
+}
+
+// DeadLetter is a record of a dead-letter topic. It is not an event: it holds
+// one that was given up, complete enough to reproduce it byte by byte.
+type DeadLetter struct {
+	FailedAt        time.Time
+	SourceTopic     string
+	SourcePartition int32
+	SourceOffset    int64
+	ConsumerGroup   string
+	// EventID and EventType are empty where the bytes could not be read.
+	EventID, EventType string
+	ErrorClass         Class
+	ErrorMessage       string
+	AttemptCount       int
+	OriginalKey        []byte
+	OriginalHeaders    []envelope.Header
+	// OriginalValue is nil for a tombstone.
+	OriginalValue []byte
+}
+
+type deadLetterJSON struct {
+	FailedAt        string       `json:"failedAt"`
+	SourceTopic     string       `json:"sourceTopic"`
+	SourcePartition int32        `json:"sourcePartition"`
+	SourceOffset    int64        `json:"sourceOffset"`
+	ConsumerGroup   string       `json:"consumerGroup"`
+	EventID         string       `json:"eventId"`
+	EventType       string       `json:"eventType"`
+	ErrorClass      Class        `json:"errorClass"`
+	ErrorMessage    string       `json:"errorMessage"`
+	AttemptCount    int          `json:"attemptCount"`
+	OriginalRecord  originalJSON `json:"originalRecord"`
+}
+
+// originalJSON is readable where the record is text, and exact in any case: an
+// encoding stands beside each part that JSON cannot hold as it is.
+type originalJSON struct {
+	Key           *string           `json:"key"`
+	KeyEncoding   string            `json:"keyEncoding,omitempty"`
+	Headers       map[string]string `json:"headers"`
+	HeadersExact  []byte            `json:"headersExact,omitempty"`
+	Value         *string           `json:"value"`
+	ValueEncoding string            `json:"valueEncoding,omitempty"`
+}
+
+const base64Encoding = "base64"
+
+// MarshalJSON writes the form that stands on dead-letter topics. A key or value
+// that is no UTF-8 is base64 with keyEncoding or valueEncoding "base64";
+// headers that an object of texts cannot hold exactly (repeated names, bytes,
+// nil) are also in headersExact.
+func (d DeadLetter) MarshalJSON() ([]byte, error) {
+	original := originalJSON{Headers: make(map[string]string, len(d.OriginalHeaders))}
+	original.Key, original.KeyEncoding = textOf(d.OriginalKey)
+	original.Value, original.ValueEncoding = textOf(d.OriginalValue)
+	exact := true
+	for _, h := range d.OriginalHeaders {
+		_, repeated := original.Headers[h.Key]
+		exact = exact && !repeated && h.Value != nil && utf8.ValidString(h.Key) && utf8.Valid(h.Value)
+		original.Headers[h.Key] = string(h.Value)
+	}
+	if !exact {
+		original.HeadersExact = envelope.EncodeHeaders(d.OriginalHeaders)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(deadLetterJSON{
+		FailedAt: envelope.FormatTime(d.FailedAt), SourceTopic: d.SourceTopic, SourcePartition: d.SourcePartition,
+		SourceOffset: d.SourceOffset, ConsumerGroup: d.ConsumerGroup, EventID: d.EventID, EventType: d.EventType,
+		ErrorClass: d.ErrorClass, ErrorMessage: d.ErrorMessage, AttemptCount: d.AttemptCount, OriginalRecord: original,
+	})
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+// UnmarshalJSON reads what [DeadLetter.MarshalJSON] wrote.
+func (d *DeadLetter) UnmarshalJSON(text []byte) error {
+	var j deadLetterJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return fmt.Errorf("consumer: decode dead letter: %w; it was not written by this library", err)
+	}
+	failedAt, err := time.Parse(time.RFC3339, j.FailedAt)
+	if err != nil {
+		return fmt.Errorf("consumer: decode dead letter: failedAt is no RFC 3339 time; it was not written by this library")
+	}
+	*d = DeadLetter{
+		FailedAt: failedAt, SourceTopic: j.SourceTopic, SourcePartition: j.SourcePartition,
+		SourceOffset: j.SourceOffset, ConsumerGroup: j.ConsumerGroup, EventID: j.EventID, EventType: j.EventType,
+		ErrorClass: j.ErrorClass, ErrorMessage: j.ErrorMessage, AttemptCount: j.AttemptCount,
+	}
+	return d.readOriginal(j.OriginalRecord)
+}
+
+func (d *DeadLetter) readOriginal(original originalJSON) (err error) {
+	if d.OriginalKey, err = bytesOf("key", original.Key, original.KeyEncoding); err != nil {
+		return err
+	}
+	if d.OriginalValue, err = bytesOf("value", original.Value, original.ValueEncoding); err != nil {
+		return err
+	}
+	if original.HeadersExact != nil {
+		d.OriginalHeaders, err = envelope.DecodeHeaders(original.HeadersExact)
+		return err
+	}
+	// An object has no order: the documented names come first, as they are written.
+	for _, name := range headerOrder(original.Headers) {
+		d.OriginalHeaders = append(d.OriginalHeaders, envelope.Header{Key: name, Value: []byte(original.Headers[name])})
+	}
+	return nil
+}
+
+func textOf(b []byte) (text *string, encoding string) {
+	if b == nil {
+		return nil, ""
+	}
+	s := string(b)
+	if !utf8.ValidString(s) {
+		s, encoding = base64.StdEncoding.EncodeToString(b), base64Encoding
+	}
+	return &s, encoding
+}
+
+func bytesOf(field string, text *string, encoding string) ([]byte, error) {
+	switch {
+	case text == nil:
+		return nil, nil
+	case encoding == "":
+		return []byte(*text), nil
+	case encoding != base64Encoding:
+		return nil, fmt.Errorf("consumer: decode dead letter: unknown encoding of originalRecord.%s; upgrade this reader", field)
+	}
+	b, err := base64.StdEncoding.DecodeString(*text)
+	if err != nil {
+		return nil, fmt.Errorf("consumer: decode dead letter: originalRecord.%s is no base64", field)
+	}
+	return b, nil
+}
