@@ -1,0 +1,11 @@
+// Package lint judges contracts: names, ownership, keys, retention, examples,
+// consumers, personal data. [Check] runs every rule on a loaded catalogue.
+//
+// What keeps a folder from being used at all is not here; [contract.Load]
+// refuses that. A rule here says that a contract works today and will hurt
+// later, and its Why says how.
+//
+// Rules are pure: they read the catalogue and nothing else, and the same
+// catalogue gives the same findings in the same order. They are safe for
+// concurrent use and do not fail.
+package lint

@@ -1,0 +1,49 @@
+package lint
+
+import (
+	"strings"
+
+	"factline.dev/contract"
+)
+
+// personal are parts of field names that personal data goes by.
+var personal = []string{
+	"addressline", "birthdate", "cardnumber", "contactname", "customername", "dateofbirth", "email", "familyname",
+	"firstname", "fullname", "givenname", "iban", "lastname", "nationalid", "passport", "personname", "phone",
+	"postalcode", "socialsecurity", "street", "surname", "taxid", "zipcode",
+}
+
+func personalData() Rule {
+	return Rule{
+		Name:  "personal-data",
+		Title: "Personal data is marked, field by field",
+		Why: "What is not marked is not encrypted, not masked on pages and not erased. A log is kept for years, so " +
+			"a name that slips in stays.",
+		Good:  "contactName: {\"type\": \"string\", \"x-pii\": true} with containsPII: true",
+		Bad:   "contactName: {\"type\": \"string\"}, or x-pii with containsPII: false",
+		check: checkPersonal,
+	}
+}
+
+func checkPersonal(r *report) {
+	for _, e := range r.current() {
+		marked := ""
+		for _, f := range e.Fields() {
+			if f.PII {
+				marked = f.Path
+			}
+			if looks := containsAny(strings.ToLower(lastName(f.Path)), personal); looks != "" && !f.PII && leaf(f) {
+				r.add(e.SchemaFile(), e.Type, "has the field %s, which looks like personal data (%s); mark it with \"x-pii\": true or rename it",
+					f.Path, looks)
+			}
+		}
+		switch {
+		case marked != "" && !e.ContainsPII:
+			r.event(e, "containsPII", "marks %s as personal data but says containsPII: false", marked)
+		case marked == "" && e.ContainsPII:
+			r.event(e, "containsPII", "says containsPII: true but marks no field; set \"x-pii\": true on each that holds some")
+		}
+	}
+}
+
+func leaf(f contract.Field) bool { return f.Type != "object" && f.Type != "array of object" }
