@@ -1,0 +1,295 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The reasons for which an event is held.
+const (
+	ReasonGap      = "GAP"
+	ReasonBlocked  = "BLOCKED"
+	ReasonConflict = "CONFLICT"
+)
+
+// Changes collects what a chunk changes in the tables of the inbox, to be
+// stored in one round trip. Not safe for concurrent use.
+type Changes struct {
+	// Moves are the gates of [Plan.Moves].
+	Moves []Move
+	// NextOffset is the first offset that is not finished once the chunk
+	// commits, 0 where the chunk has no records.
+	NextOffset int64
+
+	scope  Scope
+	now    time.Time
+	done   placed
+	dead   placed
+	tries  []int32
+	gone   placed
+	held   heldColumns
+	blocks blockColumns
+	stored map[string]bool
+}
+
+// placed are event ids and where they stand, in step.
+type placed struct {
+	ids        []string
+	partitions []int32
+	offsets    []int64
+}
+
+func (p *placed) add(id string, partition int32, offset int64) {
+	p.ids = append(p.ids, id)
+	p.partitions = append(p.partitions, partition)
+	p.offsets = append(p.offsets, offset)
+}
+
+// NewChanges returns an empty set of changes of one partition at one time.
+func NewChanges(s Scope, now time.Time) *Changes { return &Changes{scope: s, now: now} }
+
+// Done records that an event takes effect.
+func (c *Changes) Done(eventID string, partition int32, offset int64) {
+	c.done.add(eventID, partition, offset)
+}
+
+// Dead records that an event is given up after so many attempts.
+func (c *Changes) Dead(eventID string, partition int32, offset int64, attempts int) {
+	c.dead.add(eventID, partition, offset)
+	c.tries = append(c.tries, int32(attempts))
+}
+
+// LetGo removes a held event.
+func (c *Changes) LetGo(partition int32, offset int64) { c.gone.add("", partition, offset) }
+
+// Held is an event to keep until its turn comes.
+type Held struct {
+	Event     *Event
+	EventType string
+	Record    HeldRecord
+	// Reason is one of the Reason constants.
+	Reason string
+}
+
+type heldColumns struct {
+	partitions                     []int32
+	offsets, versions              []int64
+	tenants, aggregateTypes        []string
+	aggregateIDs, eventIDs, types  []string
+	blockKeys, keys, headers, data [][]byte
+	times                          []time.Time
+	reasons                        []string
+}
+
+// Hold keeps an event. Holding it again changes its reason alone.
+func (c *Changes) Hold(h Held) {
+	k := &c.held
+	k.partitions = append(k.partitions, h.Record.Partition)
+	k.offsets = append(k.offsets, h.Record.Offset)
+	k.tenants = append(k.tenants, h.Event.Aggregate.TenantID)
+	k.aggregateTypes = append(k.aggregateTypes, h.Event.Aggregate.Type)
+	k.aggregateIDs = append(k.aggregateIDs, h.Event.Aggregate.ID)
+	k.versions = append(k.versions, h.Event.Version)
+	k.eventIDs = append(k.eventIDs, h.Event.EventID)
+	k.types = append(k.types, h.EventType)
+	k.blockKeys = append(k.blockKeys, []byte(h.Event.BlockKey))
+	k.keys = append(k.keys, h.Record.Key)
+	k.headers = append(k.headers, h.Record.Headers)
+	k.data = append(k.data, h.Record.Value)
+	k.times = append(k.times, h.Record.RecordTime)
+	k.reasons = append(k.reasons, h.Reason)
+}
+
+type blockColumns struct {
+	tenants, types, ids []string
+	keys                [][]byte
+	versions            []int64
+	events, letters     []string
+	reasons             []string
+}
+
+// Block makes later events of e's key wait for the dead letter with this id.
+func (c *Changes) Block(e *Event, deadLetterID, reason string) {
+	b := &c.blocks
+	b.tenants = append(b.tenants, e.Aggregate.TenantID)
+	b.keys = append(b.keys, []byte(e.BlockKey))
+	b.types = append(b.types, e.Aggregate.Type)
+	b.ids = append(b.ids, e.Aggregate.ID)
+	b.versions = append(b.versions, e.Version)
+	b.events = append(b.events, e.EventID)
+	b.letters = append(b.letters, deadLetterID)
+	b.reasons = append(b.reasons, reason)
+}
+
+// Queue adds the statements of all changes to a batch, which must be sent in
+// the transaction of [Load].
+func (c *Changes) Queue(batch *pgx.Batch) {
+	consumer, topic := c.scope.Consumer, c.scope.Topic
+	if len(c.done.ids) > 0 {
+		c.queueDone(batch)
+	}
+	if d := c.dead; len(d.ids) > 0 {
+		batch.Queue(statement("insert_dead"), consumer, topic, d.ids, d.partitions, d.offsets, c.tries, c.now)
+	}
+	if len(c.Moves) > 0 {
+		c.queueMoves(batch)
+	}
+	if len(c.gone.ids) > 0 {
+		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
+	}
+	if h := c.held; len(h.offsets) > 0 {
+		batch.Queue(statement("hold"), consumer, topic, h.partitions, h.offsets, h.tenants, h.aggregateTypes, h.aggregateIDs,
+			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now)
+	}
+	if b := c.blocks; len(b.ids) > 0 {
+		batch.Queue(statement("block"), consumer, topic, c.scope.Partition, b.tenants, b.keys, b.types, b.ids,
+			b.versions, b.events, b.letters, b.reasons, c.now)
+	}
+	if c.NextOffset > 0 {
+		batch.Queue(statement("finish_offset"), consumer, topic, c.scope.Partition, c.NextOffset, c.now)
+	}
+}
+
+func (c *Changes) queueDone(batch *pgx.Batch) {
+	d := c.done
+	batch.Queue(statement("insert_done"), c.scope.Consumer, c.scope.Topic, d.ids, d.partitions, d.offsets, c.now).
+		Query(func(rows pgx.Rows) error {
+			c.stored = make(map[string]bool, len(d.ids))
+			var id string
+			_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+				c.stored[id] = true
+				return nil
+			})
+			return err
+		})
+}
+
+func (c *Changes) queueMoves(batch *pgx.Batch) {
+	n := len(c.Moves)
+	aggregates, versions, ids, baselines := make([]Aggregate, n), make([]int64, n), make([]string, n), make([]bool, n)
+	for i, m := range c.Moves {
+		aggregates[i], versions[i], ids[i], baselines[i] = m.Aggregate, m.Position.Version, m.Position.EventID, m.Position.IsBaseline
+	}
+	tenants, types, aggregateIDs := columns(aggregates)
+	batch.Queue(statement("move_gates"), c.scope.Consumer, c.scope.Topic, tenants, types, aggregateIDs, versions, ids, baselines)
+}
+
+// Known returns, after the batch was read, the events given to [Changes.Done]
+// that the consumer had settled before: their ids were in the inbox already.
+func (c *Changes) Known() []string {
+	if len(c.stored) == len(c.done.ids) {
+		return nil
+	}
+	var known []string
+	for _, id := range c.done.ids {
+		if !c.stored[id] {
+			known = append(known, id)
+		}
+	}
+	return known
+}
+
+// MarkRejected turns events that were recorded as done in this transaction into
+// rejected ones.
+func MarkRejected(ctx context.Context, tx pgx.Tx, consumer string, ids []string) error {
+	if _, err := tx.Exec(ctx, statement("mark_rejected"), consumer, ids); err != nil {
+		return fmt.Errorf("inbox: mark events of %s rejected: %w", consumer, err)
+	}
+	return nil
+}
+
+// CountAttempt records one more failed attempt of an event and returns how many
+// there are. settled reports that the event was settled meanwhile, by this
+// consumer's other owner of the partition.
+func CountAttempt(ctx context.Context, db Querier, s Scope, eventID string, offset int64, now time.Time) (attempts int, settled bool, err error) {
+	rows, err := db.Query(ctx, statement("count_attempt"), s.Consumer, eventID, s.Topic, s.Partition, offset, now)
+	if err != nil {
+		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", eventID, s.Consumer, err)
+	}
+	counts, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", eventID, s.Consumer, err)
+	}
+	if len(counts) == 0 {
+		return 0, true, nil
+	}
+	return counts[0], false, nil
+}
+
+// Due returns the aggregates with a held event whose turn has come, by
+// partition, at most limit of them.
+func Due(ctx context.Context, db Querier, consumer, topic string, partitions []int32, limit int) (map[int32][]Aggregate, error) {
+	rows, err := db.Query(ctx, statement("due"), consumer, topic, partitions, limit)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: find due events of %s: %w", consumer, err)
+	}
+	due := make(map[int32][]Aggregate)
+	var partition int32
+	var a Aggregate
+	_, err = pgx.ForEachRow(rows, []any{&partition, &a.TenantID, &a.Type, &a.ID}, func() error {
+		due[partition] = append(due[partition], a)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inbox: find due events of %s: %w", consumer, err)
+	}
+	return due, nil
+}
+
+// Waiting counts what waits in some partitions.
+type Waiting struct {
+	// Held is the number of held events by reason.
+	Held map[string]int64
+	// BlockedKeys is the number of keys that wait for an operator.
+	BlockedKeys int64
+	// Gaps are the aggregates that wait longest for a missing version, at most
+	// 20.
+	Gaps []Gap
+}
+
+// Gap is an aggregate with a missing version.
+type Gap struct {
+	Partition int32
+	Aggregate Aggregate
+	// Applied is the last version applied, Next the lowest one that waits.
+	Applied, Next int64
+	HeldEvents    int64
+	// Since is when the first of them was held.
+	Since time.Time
+}
+
+// CountWaiting reads what waits. Gaps are those from before gapsBefore.
+func CountWaiting(ctx context.Context, db Querier, consumer, topic string, partitions []int32, gapsBefore time.Time) (Waiting, error) {
+	w := Waiting{Held: make(map[string]int64)}
+	batch := &pgx.Batch{}
+	batch.Queue(statement("waiting"), consumer, topic, partitions).Query(func(rows pgx.Rows) error {
+		var reason string
+		var n int64
+		_, err := pgx.ForEachRow(rows, []any{&reason, &n}, func() error {
+			w.Held[reason] = n
+			return nil
+		})
+		return err
+	})
+	batch.Queue(statement("blocked"), consumer, topic, partitions).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&w.BlockedKeys)
+	})
+	batch.Queue(statement("old_gaps"), consumer, topic, partitions, gapsBefore).Query(func(rows pgx.Rows) error {
+		var err error
+		w.Gaps, err = pgx.CollectRows(rows, scanGap)
+		return err
+	})
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
+		return Waiting{}, fmt.Errorf("inbox: count waiting events of %s: %w", consumer, err)
+	}
+	return w, nil
+}
+
+func scanGap(row pgx.CollectableRow) (g Gap, err error) {
+	err = row.Scan(&g.Partition, &g.Aggregate.TenantID, &g.Aggregate.Type, &g.Aggregate.ID,
+		&g.Next, &g.Applied, &g.HeldEvents, &g.Since)
+	return g, err
+}

@@ -1,0 +1,3 @@
+UPDATE factline.inbox
+SET state = 'REJECTED'
+WHERE consumer = $1 AND event_id = ANY ($2::text[])

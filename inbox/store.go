@@ -1,0 +1,236 @@
+package inbox
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed sql/*.sql
+var statements embed.FS
+
+// statement returns one embedded SQL file. It panics on an unknown name, which
+// is a programmer's error that the prepare test finds.
+func statement(name string) string {
+	text, err := statements.ReadFile("sql/" + name + ".sql")
+	if err != nil {
+		panic("inbox: unknown statement " + name)
+	}
+	return string(text)
+}
+
+// ErrPartitionUnknown says that the database has no row for a partition: this
+// consumer never started on it, or the database was restored to before it did.
+var ErrPartitionUnknown = errors.New("inbox: lock partition: the database does not know it; start it with StartPartition first")
+
+// Scope is one partition as one consumer reads it.
+type Scope struct {
+	// Consumer is the group id.
+	Consumer  string
+	Topic     string
+	Partition int32
+	Mode      Mode
+	// Continue is [View.Continue].
+	Continue bool
+}
+
+// Querier is a transaction, a connection or a pool.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// Progress is how far a consumer has come in a partition.
+type Progress struct {
+	Topic     string
+	Partition int32
+	// NextOffset is the first offset whose record has had no effect.
+	NextOffset int64
+	// CutStart is [View.CutStart].
+	CutStart bool
+}
+
+// Offsets returns the progress of a consumer in every partition of topics that
+// it has started.
+func Offsets(ctx context.Context, db Querier, consumer string, topics []string) ([]Progress, error) {
+	rows, err := db.Query(ctx, statement("offsets"), consumer, topics)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: read offsets of %s: %w", consumer, err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Progress, err error) {
+		err = row.Scan(&p.Topic, &p.Partition, &p.NextOffset, &p.CutStart)
+		return p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inbox: read offsets of %s: %w", consumer, err)
+	}
+	return all, nil
+}
+
+// StartPartition records where a consumer begins to read partitions that the
+// database does not know yet. Known ones stay as they are.
+func StartPartition(ctx context.Context, db Querier, consumer string, now time.Time, starts ...Progress) error {
+	batch := &pgx.Batch{}
+	for _, s := range starts {
+		batch.Queue(statement("start_partition"), consumer, s.Topic, s.Partition, s.NextOffset, s.CutStart, now)
+	}
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("inbox: start partitions of %s: %w", consumer, err)
+	}
+	return nil
+}
+
+// HeldRecord is a held event as it stood on the log.
+type HeldRecord struct {
+	Partition           int32
+	Offset              int64
+	Key, Headers, Value []byte
+	RecordTime          time.Time
+}
+
+// heldLimit is how many held events of one aggregate are read at a time.
+const heldLimit = 200
+
+// Loaded is what [Load] found.
+type Loaded struct {
+	Progress Progress
+	// View lacks Held, which the caller fills once it has read the records.
+	View View
+	// Held are the held events of the aggregates, each aggregate's in version
+	// order, at most 200 of one.
+	Held []HeldRecord
+}
+
+// Load locks the partition's row in tx and reads, in one round trip, what is
+// known about the aggregates and keys of events and about the aggregates of
+// release. It waits while another member works on the partition.
+func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Aggregate) (Loaded, error) {
+	l := Loaded{View: View{
+		Mode: s.Mode, Continue: s.Continue,
+		Gates: make(map[Aggregate]Position, len(events)), Blocks: make(map[Key]Block),
+	}}
+	batch := &pgx.Batch{}
+	l.queueLock(batch, s)
+	if s.Mode != Unordered {
+		l.queueView(batch, s, events, release)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return Loaded{}, fmt.Errorf("inbox: load partition %d of %s for %s: %w", s.Partition, s.Topic, s.Consumer, err)
+	}
+	l.View.CutStart = l.Progress.CutStart
+	return l, nil
+}
+
+func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
+	batch.Queue(statement("lock_partition"), s.Consumer, s.Topic, s.Partition).QueryRow(func(row pgx.Row) error {
+		l.Progress.Topic, l.Progress.Partition = s.Topic, s.Partition
+		err := row.Scan(&l.Progress.NextOffset, &l.Progress.CutStart)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrPartitionUnknown
+		}
+		return err
+	})
+}
+
+func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []Aggregate) {
+	aggregates, keys := distinct(events, release)
+	if len(aggregates) == 0 {
+		return
+	}
+	tenants, types, ids := columns(aggregates)
+	batch.Queue(statement("load_gates"), s.Consumer, s.Topic, tenants, types, ids).Query(func(rows pgx.Rows) error {
+		var n int64
+		var p Position
+		_, err := pgx.ForEachRow(rows, []any{&n, &p.Version, &p.EventID, &p.IsBaseline}, func() error {
+			l.View.Gates[aggregates[n-1]] = p
+			return nil
+		})
+		return err
+	})
+	if s.Mode == Ordered {
+		l.queueHeld(batch, s, tenants, types, ids)
+		l.queueBlocks(batch, s, keys)
+	}
+}
+
+func (l *Loaded) queueHeld(batch *pgx.Batch, s Scope, tenants, types, ids []string) {
+	batch.Queue(statement("load_held"), s.Consumer, s.Topic, tenants, types, ids, heldLimit).Query(func(rows pgx.Rows) error {
+		held, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h HeldRecord, err error) {
+			err = row.Scan(&h.Partition, &h.Offset, &h.Key, &h.Headers, &h.Value, &h.RecordTime)
+			return h, err
+		})
+		l.Held = held
+		return err
+	})
+}
+
+func (l *Loaded) queueBlocks(batch *pgx.Batch, s Scope, keys []Key) {
+	tenants, blockKeys := make([]string, len(keys)), make([][]byte, len(keys))
+	for i, k := range keys {
+		tenants[i], blockKeys[i] = k.TenantID, []byte(k.BlockKey)
+	}
+	batch.Queue(statement("load_blocks"), s.Consumer, s.Topic, tenants, blockKeys).Query(func(rows pgx.Rows) error {
+		var k Key
+		var blockKey []byte
+		var b Block
+		_, err := pgx.ForEachRow(rows, []any{&k.TenantID, &blockKey, &b.Aggregate.Type, &b.Aggregate.ID, &b.Version, &b.EventID}, func() error {
+			k.BlockKey, b.Aggregate.TenantID = string(blockKey), k.TenantID
+			l.View.Blocks[k] = b
+			return nil
+		})
+		return err
+	})
+}
+
+// DeadIDs returns those of ids that the consumer gave up before.
+func DeadIDs(ctx context.Context, tx Querier, consumer string, ids []string) ([]string, error) {
+	rows, err := tx.Query(ctx, statement("dead_ids"), consumer, ids)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: read dead events of %s: %w", consumer, err)
+	}
+	dead, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("inbox: read dead events of %s: %w", consumer, err)
+	}
+	return dead, nil
+}
+
+func distinct(events []Event, release []Aggregate) ([]Aggregate, []Key) {
+	seen := make(map[Aggregate]bool, len(events))
+	blockable := make(map[Key]bool, len(events))
+	aggregates := make([]Aggregate, 0, len(events)+len(release))
+	keys := make([]Key, 0, len(events))
+	for _, a := range release {
+		if !seen[a] {
+			seen[a] = true
+			aggregates = append(aggregates, a)
+		}
+	}
+	for i := range events {
+		e := &events[i]
+		if e.Fault == Unreadable || e.Tombstone {
+			continue
+		}
+		if !seen[e.Aggregate] {
+			seen[e.Aggregate] = true
+			aggregates = append(aggregates, e.Aggregate)
+		}
+		if k := e.Key(); !blockable[k] {
+			blockable[k] = true
+			keys = append(keys, k)
+		}
+	}
+	return aggregates, keys
+}
+
+func columns(aggregates []Aggregate) (tenants, types, ids []string) {
+	tenants, types, ids = make([]string, len(aggregates)), make([]string, len(aggregates)), make([]string, len(aggregates))
+	for i, a := range aggregates {
+		tenants[i], types[i], ids[i] = a.TenantID, a.Type, a.ID
+	}
+	return tenants, types, ids
+}
