@@ -87,23 +87,10 @@ func EncodeHeaders(headers []Header) []byte {
 // DecodeHeaders reads what [EncodeHeaders] wrote. The values share memory with
 // text.
 func DecodeHeaders(text []byte) ([]Header, error) {
-	if len(text) == 0 {
-		return nil, nil
-	}
-	count, rest, ok := takeUvarint(text)
-	if !ok || count > uint64(len(rest)) {
-		return nil, errHeaders
-	}
-	headers := make([]Header, 0, count)
-	for range count {
-		var h Header
-		if h, rest, ok = takeHeader(rest); !ok {
-			return nil, errHeaders
-		}
-		headers = append(headers, h)
-	}
-	if len(rest) > 0 {
-		return nil, errHeaders
+	var headers []Header
+	err := RangeHeaders(text, func(key string, value []byte) { headers = append(headers, Header{key, value}) })
+	if err != nil {
+		return nil, err
 	}
 	return headers, nil
 }
@@ -113,7 +100,7 @@ func takeHeader(text []byte) (Header, []byte, bool) {
 	if !ok || size > uint64(len(rest)) {
 		return Header{}, nil, false
 	}
-	h := Header{Key: string(rest[:size])}
+	h := Header{Key: internKey(rest[:size])}
 	size, rest, ok = takeUvarint(rest[size:])
 	if !ok || size > uint64(len(rest))+1 {
 		return Header{}, nil, false
@@ -145,4 +132,52 @@ func CheckHeaders(headers []Header) error {
 		return &LimitError{What: "headers", Size: size, Limit: MaxHeaderBytes}
 	}
 	return nil
+}
+
+// RangeHeaders calls yield for every header that [EncodeHeaders] wrote, without
+// an allocation for the keys of events. Values share memory with text.
+func RangeHeaders(text []byte, yield func(key string, value []byte)) error {
+	if len(text) == 0 {
+		return nil
+	}
+	count, rest, ok := takeUvarint(text)
+	if !ok || count > uint64(len(rest)) {
+		return errHeaders
+	}
+	for range count {
+		var h Header
+		if h, rest, ok = takeHeader(rest); !ok {
+			return errHeaders
+		}
+		yield(h.Key, h.Value)
+	}
+	if len(rest) > 0 {
+		return errHeaders
+	}
+	return nil
+}
+
+// internKey saves an allocation for each of the nine headers of every event.
+func internKey(key []byte) string {
+	switch string(key) {
+	case HeaderEventID:
+		return HeaderEventID
+	case HeaderEventType:
+		return HeaderEventType
+	case HeaderEventVersion:
+		return HeaderEventVersion
+	case HeaderCorrelationID:
+		return HeaderCorrelationID
+	case HeaderCausationID:
+		return HeaderCausationID
+	case HeaderTraceparent:
+		return HeaderTraceparent
+	case HeaderTenantID:
+		return HeaderTenantID
+	case HeaderSchemaRef:
+		return HeaderSchemaRef
+	case HeaderProducer:
+		return HeaderProducer
+	}
+	return string(key)
 }

@@ -132,7 +132,31 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- Called once by every append: gives the transaction its id before any position
+-- is taken (a relay's proof that a hole is dead rests on that order), makes the
+-- commit durable before anyone can see it, and tells how many lanes there are.
+-- +goose StatementBegin
+CREATE FUNCTION factline.outbox_begin() RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_current_xact_id();
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    RETURN (SELECT lanes FROM factline.outbox_setting);
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION factline.outbox_conflict(aggregate_type text, aggregate_id text, expected bigint, actual bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'aggregate % % is at version %, not at %', aggregate_type, aggregate_id, actual, expected
+        USING ERRCODE = 'FL001', DETAIL = json_build_object('type', aggregate_type, 'id', aggregate_id, 'expected', expected, 'actual', actual)::text;
+END $$;
+-- +goose StatementEnd
+
 -- +goose Down
+DROP FUNCTION factline.outbox_conflict;
+DROP FUNCTION factline.outbox_begin;
 DROP FUNCTION factline.outbox_make_partitions;
 DROP FUNCTION factline.outbox_set_lanes;
 DROP TABLE factline.outbox_parked, factline.outbox_receipt, factline.outbox_lane, factline.outbox_event, factline.outbox_stream, factline.outbox_setting;

@@ -1,0 +1,36 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrWrongTransaction is returned where an append finds no outbox in the
+// database of the given transaction.
+var ErrWrongTransaction = errors.New("outbox: find the outbox in this database: schema factline has no lanes; run migrate.Up on it first")
+
+// VersionConflictError says that an aggregate is not at the version its caller
+// expected: somebody else changed it first. Nothing was stored for any event of
+// the call. Load the aggregate again and decide anew.
+type VersionConflictError struct {
+	AggregateType, AggregateID string
+	// Expected is what the caller gave; Actual is what the database holds, 0
+	// where the aggregate does not exist.
+	Expected, Actual int64
+}
+
+func (e *VersionConflictError) Error() string {
+	return fmt.Sprintf("outbox: append to %s %s: it is at version %d, not at %d; load it again and decide anew",
+		e.AggregateType, e.AggregateID, e.Actual, e.Expected)
+}
+
+// ProducerMismatchError says that a service tried to append an event that
+// another service owns.
+type ProducerMismatchError struct {
+	EventType, Owner, Producer string
+}
+
+func (e *ProducerMismatchError) Error() string {
+	return fmt.Sprintf("outbox: append %s: it belongs to %s, not to %s; only the owner of a fact may state it",
+		e.EventType, e.Owner, e.Producer)
+}

@@ -1,0 +1,124 @@
+package outbox
+
+import (
+	"slices"
+)
+
+// lane is what the owner of a lane knows about it. The relay's loop owns it,
+// except for fences while a chunk is being sent: then the sender does. Positions up to high are read or known to be holes; everything up
+// to lowWater() is settled.
+type lane struct {
+	id        int16
+	epoch     int64
+	high      int64
+	holes     []hole
+	published map[int64]struct{} // above low water when the lane was taken over
+	fences    map[string]struct{}
+	next      *chunk // read, not yet sent
+	sending   *chunk
+	settling  int   // chunks acknowledged and not yet recorded
+	recorded  int64 // the low-water mark in the database
+}
+
+func newLane(id int16, epoch, lowWater int64) *lane {
+	return &lane{
+		id: id, epoch: epoch, high: lowWater, recorded: lowWater,
+		published: map[int64]struct{}{}, fences: map[string]struct{}{},
+	}
+}
+
+// fenceKey is what a fence holds back: one key of one topic.
+func fenceKey(topic string, key []byte) string { return topic + "\x00" + string(key) }
+
+func (l *lane) fence(r outRow) { l.fences[fenceKey(r.topic, r.key)] = struct{}{} }
+
+func (l *lane) fenced(r outRow) bool {
+	if len(l.fences) == 0 {
+		return false
+	}
+	_, ok := l.fences[fenceKey(r.topic, r.key)]
+	return ok
+}
+
+// lowWater returns the position up to which every row is published, parked or
+// proved never to come, taking the chunks being settled as done.
+func (l *lane) lowWater() int64 {
+	low := l.high
+	lower := func(first int64) { low = min(low, first-1) }
+	for _, h := range l.holes {
+		lower(h.first)
+	}
+	for _, c := range []*chunk{l.next, l.sending} {
+		if c != nil {
+			lower(c.first)
+		}
+	}
+	return max(low, l.recorded)
+}
+
+// spans returns what to read: the holes, then everything above high.
+func (l *lane) spans() []span {
+	all := make([]span, 0, len(l.holes)+1)
+	for _, h := range l.holes {
+		all = append(all, h.span)
+	}
+	return append(all, span{l.high + 1, openEnd})
+}
+
+// take accepts the rows of one read in position order and makes them the next
+// chunk. It notices new holes and forgets those that filled. emptyBelow is a
+// transaction id: a hole that was read, stayed empty and is bounded at or below
+// it is dead.
+func (l *lane) take(rows []outRow, read []span, emptyBelow int64) {
+	positions := make([]int64, len(rows))
+	for i, r := range rows {
+		positions[i] = r.position
+	}
+	l.buryDead(positions, read, emptyBelow)
+	l.holes = cutHoles(l.holes, positions)
+	above, _ := slices.BinarySearch(positions, l.high+1)
+	for _, g := range gaps(l.high, positions[above:]) {
+		l.holes = append(l.holes, hole{span: g})
+	}
+	if len(positions) > above {
+		l.high = positions[len(positions)-1]
+	}
+	l.next = newChunk(l, l.unpublished(rows))
+}
+
+func (l *lane) buryDead(positions []int64, read []span, emptyBelow int64) {
+	l.holes = slices.DeleteFunc(l.holes, func(h hole) bool {
+		if h.bound == 0 || h.bound > emptyBelow || !slices.Contains(read, h.span) {
+			return false
+		}
+		at, _ := slices.BinarySearch(positions, h.first)
+		return at == len(positions) || positions[at] > h.last
+	})
+}
+
+func (l *lane) unpublished(rows []outRow) []outRow {
+	if len(l.published) == 0 {
+		return rows
+	}
+	return slices.DeleteFunc(rows, func(r outRow) bool {
+		_, done := l.published[r.position]
+		delete(l.published, r.position)
+		return done
+	})
+}
+
+// unbounded reports whether a hole still lacks its proof's transaction id.
+func (l *lane) unbounded() bool {
+	return slices.ContainsFunc(l.holes, func(h hole) bool { return h.bound == 0 })
+}
+
+// setBound gives the holes known now the transaction id their proof rests on.
+// read are the spans that were asked for when the id was taken: a hole noticed
+// later must wait for a later id.
+func (l *lane) setBound(bound int64, read []span) {
+	for i, h := range l.holes {
+		if h.bound == 0 && slices.Contains(read, h.span) {
+			l.holes[i].bound = bound
+		}
+	}
+}

@@ -1,0 +1,10 @@
+package outbox
+
+import (
+	"log/slog"
+	"testing"
+)
+
+func factlinetestLogger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}

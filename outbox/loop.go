@@ -1,0 +1,388 @@
+package outbox
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+)
+
+// loop is one run of a relay: it alone holds the state of the lanes. Reads,
+// sends and recordings run beside it, at most one read and one recording at a
+// time, and report back through channels.
+type loop struct {
+	relay *Relay
+	log   *slog.Logger
+	lanes map[int16]*lane
+
+	// trustedUntil is when another relay may believe our lanes are free. It is
+	// counted from before the renewal was sent, by the monotonic clock, so it
+	// always comes before the database's own limit.
+	trustedUntil time.Time
+	renewAt      time.Time
+
+	reads    chan readResult
+	reading  bool
+	nextRead time.Time
+	pause    time.Duration
+
+	idle  []*sender
+	sends chan sendResult
+
+	settles  chan settleResult
+	settling bool
+	recordAt time.Time
+	finished []settlement
+}
+
+// recordRetry is the pause before receipts that the database did not take are
+// offered again.
+const recordRetry = 250 * time.Millisecond
+
+// maxUnrecorded bounds how far a lane's sending runs ahead of its receipts: a
+// crash repeats at most this many chunks and the one in flight.
+const maxUnrecorded = 2
+
+func (l *loop) run(ctx context.Context) error {
+	wake := l.wakes()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.drain()
+			return nil
+		case res := <-l.reads:
+			l.tookRead(res)
+		case res := <-l.sends:
+			l.tookSend(res)
+		case res := <-l.settles:
+			l.tookSettle(res)
+		case <-wake:
+			l.readSoon()
+		case <-timer.C:
+		}
+		l.step(ctx)
+		timer.Reset(l.untilNext())
+	}
+}
+
+func (l *loop) wakes() <-chan struct{} {
+	if l.relay.cfg.Outbox == nil {
+		return nil
+	}
+	return l.relay.cfg.Outbox.woken
+}
+
+func (l *loop) step(ctx context.Context) {
+	if now := time.Now(); !now.Before(l.renewAt) {
+		l.renew(ctx)
+	}
+	l.dispatch()
+	l.record(ctx)
+	l.read(ctx)
+}
+
+// untilNext is how long nothing but an answer or a wake-up can matter.
+func (l *loop) untilNext() time.Duration {
+	next := l.renewAt
+	if !l.reading && l.nextRead.Before(next) && len(l.hungry()) > 0 {
+		next = l.nextRead
+	}
+	if !l.settling && len(l.finished) > 0 && l.recordAt.Before(next) {
+		next = l.recordAt
+	}
+	for _, lane := range l.lanes {
+		if c := lane.sending; c != nil && !c.retryAt.IsZero() && c.retryAt.Before(next) {
+			next = c.retryAt
+		}
+	}
+	return max(time.Until(next), 0)
+}
+
+// renew keeps the lanes that are ours and takes those that are free.
+func (l *loop) renew(ctx context.Context) {
+	ttl := l.relay.cfg.LeaseTTL
+	started := time.Now()
+	l.renewAt = started.Add(ttl / 3)
+	limited, cancel := context.WithTimeout(ctx, ttl/3)
+	defer cancel()
+	leases, err := l.relay.store.lease(limited, ttl)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.relay.metrics.failure("lease")
+			l.log.Warn("outbox lanes are not renewed; publishing stops when the lease ends", "error", err, "trusted_for", time.Until(l.trustedUntil))
+		}
+		return
+	}
+	l.trustedUntil = started.Add(ttl - ttl/10)
+	l.adopt(limited, leases)
+	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
+	l.reportStalls()
+}
+
+func (l *loop) adopt(ctx context.Context, leases []lease) {
+	kept := map[int16]*lane{}
+	var fresh []*lane
+	for _, lease := range leases {
+		if known := l.lanes[lease.lane]; known != nil && known.epoch == lease.epoch {
+			kept[lease.lane] = known
+			continue
+		}
+		fresh = append(fresh, newLane(lease.lane, lease.epoch, lease.lowWater))
+	}
+	if err := l.relay.store.load(ctx, fresh); err != nil {
+		l.log.Warn("outbox lanes are not taken over yet", "error", err)
+		fresh = nil
+	}
+	for _, lane := range fresh {
+		kept[lane.id] = lane
+	}
+	for id := range l.lanes {
+		if kept[id] == nil {
+			l.log.Warn("outbox lane is lost to another relay", "lane", id)
+		}
+	}
+	if len(fresh) > 0 {
+		l.log.Info("outbox lanes taken over", "lanes", len(fresh))
+		l.readSoon()
+	}
+	l.lanes = kept
+	l.refreshFences(ctx)
+}
+
+// refreshFences lets go of keys that an operator has released meanwhile.
+func (l *loop) refreshFences(ctx context.Context) {
+	var fenced []*lane
+	for _, lane := range l.lanes {
+		if len(lane.fences) > 0 && lane.sending == nil && lane.settling == 0 {
+			fenced = append(fenced, lane)
+		}
+	}
+	if err := l.relay.store.loadFences(ctx, fenced); err != nil && ctx.Err() == nil {
+		l.log.Warn("outbox fences are not refreshed", "error", err)
+	}
+}
+
+func (l *loop) reportStalls() {
+	stalled := 0
+	for _, lane := range l.lanes {
+		c := lane.sending
+		if c == nil || c.startedAt.IsZero() || time.Since(c.startedAt) < l.relay.cfg.StallAfter {
+			continue
+		}
+		stalled++
+		l.log.Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
+			"lane", lane.id, "since", c.startedAt, "events", len(c.rows), logRow(c.rows[0]), "error", c.failure)
+	}
+	l.relay.metrics.stalled.Set(float64(stalled))
+}
+
+// dispatch gives idle senders the chunks that are ready, spread evenly.
+func (l *loop) dispatch() {
+	if time.Now().After(l.trustedUntil) {
+		return // another relay may own the lanes by now
+	}
+	for len(l.idle) > 0 {
+		ready := l.ready()
+		if len(ready) == 0 {
+			return
+		}
+		share := (len(ready) + len(l.idle) - 1) / len(l.idle)
+		s := l.idle[len(l.idle)-1]
+		l.idle = l.idle[:len(l.idle)-1]
+		go func(chunks []*chunk) { l.sends <- s.send(chunks) }(l.start(ready[:share]))
+	}
+}
+
+func (l *loop) ready() []*lane {
+	now := time.Now()
+	var ready []*lane
+	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
+		lane := l.lanes[id]
+		waiting := lane.sending != nil && !lane.sending.retryAt.IsZero() && !now.Before(lane.sending.retryAt)
+		if waiting || lane.sending == nil && lane.next != nil && lane.settling < maxUnrecorded {
+			ready = append(ready, lane)
+		}
+	}
+	return ready
+}
+
+func (l *loop) start(ready []*lane) []*chunk {
+	chunks := make([]*chunk, len(ready))
+	for i, lane := range ready {
+		if lane.sending == nil {
+			lane.sending, lane.next = lane.next, nil
+			lane.sending.startedAt = time.Now()
+		}
+		lane.sending.retryAt = time.Time{}
+		chunks[i] = lane.sending
+	}
+	return chunks
+}
+
+func (l *loop) tookSend(res sendResult) {
+	l.idle = append(l.idle, res.from)
+	l.relay.metrics.sent(res)
+	for _, c := range res.chunks {
+		if l.lanes[c.lane.id] != c.lane {
+			continue // lost meanwhile; its new owner repeats what we sent
+		}
+		l.finish(c)
+	}
+}
+
+// finish hands the settled part of a chunk on to be recorded and keeps the rest.
+func (l *loop) finish(c *chunk) {
+	lane := c.lane
+	if len(c.sent)+len(c.parked) > 0 {
+		lane.settling++
+		l.finished = append(l.finished, settlement{lane: lane, sent: c.sent, parked: c.parked})
+		for _, p := range c.parked {
+			l.log.Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason, logRow(p.outRow))
+		}
+		c.sent, c.parked, c.retries = nil, nil, 0
+	}
+	if len(c.rows) == 0 {
+		lane.sending = nil
+		return
+	}
+	c.first = c.rows[0].position
+	c.retryAt = time.Now().Add(backoff(c.retries, 50*time.Millisecond, 5*time.Second))
+	c.retries++
+	l.relay.metrics.failure("publish")
+	l.log.Warn("outbox events are not accepted yet and are tried again", "lane", lane.id, "events", len(c.rows),
+		"retry", c.retries, logRow(c.rows[0]), "error", c.failure)
+}
+
+// record writes receipts of everything finished in one transaction.
+func (l *loop) record(ctx context.Context) {
+	if l.settling || len(l.finished) == 0 || time.Now().Before(l.recordAt) {
+		return
+	}
+	batch := l.finished
+	l.finished = nil
+	for i := range batch {
+		batch[i].lowWater = batch[i].lane.lowWater()
+	}
+	l.settling = true
+	go func() { l.settles <- l.relay.store.settle(ctx, batch) }()
+}
+
+func (l *loop) tookSettle(res settleResult) {
+	l.settling = false
+	if res.err != nil {
+		// The receipts are facts: keep them and write them when the database
+		// is back. The lanes do not run ahead meanwhile.
+		l.finished = append(res.batch, l.finished...)
+		if !interrupted(res.err) {
+			l.relay.metrics.failure("receipt")
+			l.log.Warn("outbox receipts are not recorded yet and are tried again", "error", res.err)
+		}
+		l.recordAt = time.Now().Add(recordRetry)
+		return
+	}
+	for i, s := range res.batch {
+		s.lane.settling--
+		s.lane.recorded = max(s.lane.recorded, s.lowWater)
+		if res.lost[i] && l.lanes[s.lane.id] == s.lane {
+			l.log.Warn("outbox lane is lost to another relay", "lane", s.lane.id)
+			delete(l.lanes, s.lane.id)
+		}
+	}
+}
+
+// hungry are the lanes with nothing read ahead.
+func (l *loop) hungry() []*lane {
+	var hungry []*lane
+	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
+		if lane := l.lanes[id]; lane.next == nil {
+			hungry = append(hungry, lane)
+		}
+	}
+	return hungry
+}
+
+func (l *loop) readSoon() {
+	l.pause = l.relay.cfg.PollMin
+	if soon := time.Now(); soon.Before(l.nextRead) {
+		l.nextRead = soon
+	}
+}
+
+func (l *loop) read(ctx context.Context) {
+	if l.reading || time.Now().Before(l.nextRead) {
+		return
+	}
+	hungry := l.hungry()
+	if len(hungry) == 0 {
+		return
+	}
+	l.reading = true
+	l.nextRead = time.Now().Add(l.pause)
+	request := newReadRequest(hungry)
+	go func() { l.reads <- l.relay.store.read(ctx, request) }()
+}
+
+func (l *loop) tookRead(res readResult) {
+	l.reading = false
+	if res.err != nil {
+		if !interrupted(res.err) {
+			l.relay.metrics.failure("read")
+			l.log.Warn("outbox is not read; it is tried again", "error", res.err)
+		}
+		l.nextRead = time.Now().Add(l.relay.cfg.PollMax)
+		return
+	}
+	found := 0
+	for i, want := range res.request.lanes {
+		if l.lanes[want.lane.id] != want.lane {
+			continue
+		}
+		if res.bound > 0 {
+			want.lane.setBound(res.bound, want.spans)
+		}
+		want.lane.take(res.rows[i], want.spans, res.xmin)
+		l.raise(want.lane)
+		found += len(res.rows[i])
+	}
+	if found > 0 {
+		l.pause, l.nextRead = l.relay.cfg.PollMin, time.Now()
+		return
+	}
+	l.pause = min(l.pause*2, l.relay.cfg.PollMax)
+}
+
+// raise records the low-water mark of a lane in which only proofs moved it.
+func (l *loop) raise(lane *lane) {
+	if lane.sending == nil && lane.settling == 0 && lane.lowWater() > lane.recorded {
+		lane.settling++
+		l.finished = append(l.finished, settlement{lane: lane})
+	}
+}
+
+// drain lets what is in flight finish and gives the lanes back.
+func (l *loop) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), l.relay.cfg.DrainTimeout)
+	defer cancel()
+	for len(l.idle) < senders || l.settling || len(l.finished) > 0 {
+		l.record(ctx)
+		select {
+		case res := <-l.sends:
+			l.tookSend(res)
+		case res := <-l.settles:
+			l.tookSettle(res)
+		case <-time.After(time.Until(l.recordAt)):
+		case <-ctx.Done():
+			l.log.Warn("outbox relay stops with events in flight; they are sent again by the next owner")
+			return
+		}
+	}
+	if l.reading {
+		<-l.reads
+	}
+	if err := l.relay.store.release(ctx); err != nil {
+		l.log.Warn("outbox lanes are not given back; they are free when their lease ends", "error", err)
+	}
+}

@@ -1,0 +1,71 @@
+package outbox
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// rowReader turns the wire form of read.sql's rows into outRows. The relay
+// reads more rows than anything else in a service, so values are copied once,
+// into arenas, and names that repeat are kept once.
+type rowReader struct {
+	arena []byte
+	names map[string]string
+}
+
+const arenaBytes = 1 << 20
+
+func newRowReader() *rowReader { return &rowReader{names: map[string]string{}} }
+
+// errRowForm can only come from a driver that no longer speaks the binary
+// format for these types.
+var errRowForm = errors.New("outbox: read outbox rows: the server's row form is not the binary one")
+
+// read takes the columns of read.sql: ordinal, position, created_at, topic,
+// event_type, event_id, stamped, record_key, headers, value.
+func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) {
+	if len(columns) != 10 || len(columns[0]) != 4 || len(columns[1]) != 8 || len(columns[2]) != 8 || len(columns[6]) != 1 {
+		return 0, outRow{}, errRowForm
+	}
+	return int(binary.BigEndian.Uint32(columns[0])), outRow{
+		position:  int64(binary.BigEndian.Uint64(columns[1])),
+		createdAt: postgresTime(columns[2]),
+		topic:     r.name(columns[3]),
+		eventType: r.name(columns[4]),
+		eventID:   string(columns[5]),
+		stamped:   columns[6][0] == 1,
+		key:       r.copy(columns[7]),
+		headers:   r.copy(columns[8]),
+		value:     r.copy(columns[9]),
+	}, nil
+}
+
+// postgresTime reads a timestamptz: microseconds since 2000-01-01.
+func postgresTime(column []byte) time.Time {
+	const epoch2000 = 946684800
+	micros := int64(binary.BigEndian.Uint64(column))
+	return time.Unix(epoch2000, 0).Add(time.Duration(micros) * time.Microsecond)
+}
+
+func (r *rowReader) name(column []byte) string {
+	if known, ok := r.names[string(column)]; ok {
+		return known
+	}
+	name := string(column)
+	r.names[name] = name
+	return name
+}
+
+// copy keeps nil apart from empty: on the log they differ.
+func (r *rowReader) copy(column []byte) []byte {
+	if column == nil {
+		return nil
+	}
+	if len(column) > cap(r.arena)-len(r.arena) {
+		r.arena = make([]byte, 0, max(arenaBytes, len(column)))
+	}
+	from := len(r.arena)
+	r.arena = append(r.arena, column...)
+	return r.arena[from:len(r.arena):len(r.arena)]
+}

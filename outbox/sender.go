@@ -1,0 +1,248 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// sender publishes chunks, one round at a time. Its client flushes by hand: a
+// whole round is buffered before the first byte is sent, so that a rejection
+// fails every later record of its key instead of letting one overtake it.
+type sender struct {
+	client *kgo.Client
+	cfg    RelayConfig
+}
+
+// sendResult is what became of a round.
+type sendResult struct {
+	from   *sender
+	chunks []*chunk
+	took   time.Duration
+}
+
+// deadLetterBatchBytes holds the largest event in base64 beside its error.
+const deadLetterBatchBytes = 9 << 20
+
+func (c RelayConfig) batchLimit(topic string) int32 {
+	if strings.Contains(topic, ".dlt.") {
+		return deadLetterBatchBytes
+	}
+	return c.Producer.MaxBatchBytes
+}
+
+func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
+	codec, _ := compressionCodec(cfg.Producer.Compression) // validate has checked it
+	opts := append([]kgo.Opt{}, cfg.ClientOptions...)
+	opts = append(opts,
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ClientID(cfg.Instance),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytesFn(cfg.batchLimit),
+		kgo.ProduceRequestTimeout(cfg.Producer.RequestTimeout),
+		kgo.ManualFlushing(),
+		kgo.MaxBufferedRecords(1<<22),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Java's
+		kgo.WithHooks(hooks...),
+	)
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("outbox: make the relay's Kafka client: %w", err)
+	}
+	return &sender{client: client, cfg: cfg}, nil
+}
+
+func compressionCodec(name string) (kgo.CompressionCodec, bool) {
+	switch name {
+	case "zstd":
+		return kgo.ZstdCompression(), true
+	case "lz4":
+		return kgo.Lz4Compression(), true
+	case "snappy":
+		return kgo.SnappyCompression(), true
+	case "gzip":
+		return kgo.GzipCompression(), true
+	case "none":
+		return kgo.NoCompression(), true
+	}
+	return kgo.CompressionCodec{}, false
+}
+
+// send publishes the rows of chunks and returns when each is acknowledged,
+// parked or left for a later round. Its records carry no deadline and no
+// context that ends: giving up an unacknowledged record would be a guess.
+func (s *sender) send(chunks []*chunk) sendResult {
+	start := time.Now()
+	rounds := make([]round, len(chunks))
+	for i, c := range chunks {
+		rounds[i] = s.enqueue(c)
+	}
+	s.flush()
+	for i := range rounds {
+		rounds[i].wait.Wait()
+		s.judge(&rounds[i])
+	}
+	s.afterPublish(chunks)
+	return sendResult{from: s, chunks: chunks, took: time.Since(start)}
+}
+
+// round is one chunk on its way.
+type round struct {
+	chunk   *chunk
+	rows    []outRow
+	records []*kgo.Record
+	errs    []error
+	wait    *sync.WaitGroup
+}
+
+func (s *sender) enqueue(c *chunk) round {
+	rows := s.withoutOversize(c)
+	r := round{chunk: c, rows: rows, errs: make([]error, len(rows)), wait: &sync.WaitGroup{}}
+	var err error
+	if r.records, err = records(rows, time.Now()); err != nil {
+		for i := range r.errs {
+			r.errs[i] = err
+		}
+		return r
+	}
+	s.beforePublish(rows)
+	r.wait.Add(len(rows))
+	for i, record := range r.records {
+		s.client.Produce(context.Background(), record, func(_ *kgo.Record, err error) {
+			r.errs[i] = err
+			r.wait.Done()
+		})
+	}
+	return r
+}
+
+// withoutOversize parks what the client would refuse on its own while sending
+// the rest: with it the key's later rows, which must not overtake.
+func (s *sender) withoutOversize(c *chunk) []outRow {
+	kept := c.rows[:0:0]
+	for _, r := range c.rows {
+		limit := int(s.cfg.batchLimit(r.topic))
+		switch size := len(r.key) + len(r.headers) + len(r.value) + recordOverheadBytes; {
+		case c.lane.fenced(r):
+			c.parked = append(c.parked, parkedRow{outRow: r, reason: behindReason})
+		case size > limit:
+			c.lane.fence(r)
+			reason := fmt.Sprintf("%d bytes with headers are over the batch limit of %d", size, limit)
+			c.parked = append(c.parked, parkedRow{outRow: r, reason: reason, isCulprit: true})
+		default:
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// recordOverheadBytes is more than batch header, record framing and
+// publishedAt take together.
+const recordOverheadBytes = 512
+
+func (s *sender) flush() {
+	// Flush ends early only with its context, and this one does not end; a
+	// closed client fails what is buffered.
+	_ = s.client.Flush(context.Background())
+}
+
+// judge sorts out a round: acknowledged rows are receipts, rows the broker
+// blames are tried alone, everything else waits.
+func (s *sender) judge(r *round) {
+	var waiting []outRow
+	held := map[string]struct{}{}
+	for i, row := range r.rows {
+		key := fenceKey(row.topic, row.key)
+		_, isHeld := held[key]
+		switch err := r.errs[i]; {
+		case err == nil:
+			r.chunk.acknowledged(row, r.records[i])
+		case isHeld || !blamesRecord(err):
+			held[key] = struct{}{}
+			waiting = append(waiting, row)
+			r.chunk.failure = err
+		default:
+			if !s.alone(r.chunk, row) {
+				held[key] = struct{}{}
+				waiting = append(waiting, row)
+			}
+		}
+	}
+	r.chunk.rows = waiting
+}
+
+// alone sends a row whose batch was rejected on its own: the broker names a
+// batch, and the culprit may be a neighbour. It reports whether the row is
+// settled.
+func (s *sender) alone(c *chunk, row outRow) bool {
+	if c.lane.fenced(row) {
+		c.parked = append(c.parked, parkedRow{outRow: row, reason: behindReason})
+		return true
+	}
+	one, err := records([]outRow{row}, time.Now())
+	if err == nil {
+		var wait sync.WaitGroup
+		wait.Add(1)
+		s.client.Produce(context.Background(), one[0], func(_ *kgo.Record, e error) { err = e; wait.Done() })
+		s.flush()
+		wait.Wait()
+	}
+	switch {
+	case err == nil:
+		c.acknowledged(row, one[0])
+	case blamesRecord(err):
+		c.lane.fence(row)
+		c.parked = append(c.parked, parkedRow{outRow: row, reason: "the broker refused it: " + err.Error(), isCulprit: true})
+	default:
+		c.failure = err
+		return false
+	}
+	return true
+}
+
+func (c *chunk) acknowledged(row outRow, record *kgo.Record) {
+	c.sent = append(c.sent, sentRow{
+		position: row.position, topic: row.topic, eventType: row.eventType, eventID: row.eventID,
+		createdAt: row.createdAt, partition: record.Partition, offset: record.Offset,
+	})
+}
+
+// blamesRecord reports whether err says that the record itself, or its batch,
+// can never be accepted. Everything else may pass with time or an operator's
+// help, and a record is never given up for it.
+func blamesRecord(err error) bool {
+	for _, blame := range []error{
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
+		kerr.UnsupportedForMessageFormat, kerr.InvalidTopicException, kerr.CorruptMessage,
+	} {
+		if errors.Is(err, blame) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *sender) beforePublish(rows []outRow) {
+	if hook, ok := s.cfg.Hooks.(BeforePublishHook); ok {
+		for _, r := range rows {
+			hook.BeforePublish(r.eventID)
+		}
+	}
+}
+
+func (s *sender) afterPublish(chunks []*chunk) {
+	if hook, ok := s.cfg.Hooks.(AfterPublishHook); ok {
+		for _, c := range chunks {
+			for _, r := range c.sent {
+				hook.AfterPublish(r.eventID)
+			}
+		}
+	}
+}

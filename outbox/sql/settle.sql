@@ -1,0 +1,9 @@
+WITH mine AS (
+    UPDATE factline.outbox_lane
+    SET low_water = greatest(low_water, @low_water::bigint)
+    WHERE lane = @lane::smallint AND owner = @owner::text AND epoch = @epoch::bigint
+    RETURNING lane
+)
+INSERT INTO factline.outbox_receipt (lane, first_position, last_position, topic, positions, partitions, offsets, published_at)
+SELECT lane, @first_position::bigint, @last_position::bigint, @topic::text, @positions::bigint[], @partitions::int[], @offsets::bigint[], clock_timestamp()
+FROM mine

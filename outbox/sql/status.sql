@@ -1,0 +1,24 @@
+SELECT l.lane, l.owner, l.epoch, l.low_water,
+    CASE WHEN isfinite(l.leased_until) THEN greatest(extract(epoch FROM l.leased_until - clock_timestamp()), 0) ELSE 0 END::float8 AS lease_seconds,
+    greatest(pending.events - coalesce(ahead.events, 0), 0)::bigint AS pending,
+    coalesce(extract(epoch FROM clock_timestamp() - oldest.created_at), 0)::float8 AS oldest_seconds,
+    coalesce(parked.events, 0)::bigint AS parked
+FROM factline.outbox_lane l
+CROSS JOIN LATERAL (
+    SELECT count(*) AS events
+    FROM (SELECT FROM factline.outbox_event e WHERE e.lane = l.lane AND e.position > l.low_water LIMIT @count_limit::int) AS counted
+) AS pending
+LEFT JOIN LATERAL (
+    SELECT count(*) AS events
+    FROM factline.outbox_receipt r CROSS JOIN LATERAL unnest(r.positions) AS p(position)
+    WHERE r.lane = l.lane AND r.last_position > l.low_water AND p.position > l.low_water
+) AS ahead ON true
+LEFT JOIN LATERAL (
+    SELECT e.created_at FROM factline.outbox_event e
+    WHERE e.lane = l.lane AND e.position > l.low_water
+    ORDER BY e.position LIMIT 1
+) AS oldest ON pending.events > coalesce(ahead.events, 0)
+LEFT JOIN LATERAL (
+    SELECT count(*) AS events FROM factline.outbox_parked k WHERE k.lane = l.lane
+) AS parked ON true
+ORDER BY l.lane

@@ -1,0 +1,102 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// LaneStatus is the state of one lane.
+type LaneStatus struct {
+	Lane int16 `json:"lane"`
+	// Owner is the relay that publishes the lane, empty when none does.
+	Owner string `json:"owner"`
+	Epoch int64  `json:"epoch"`
+	// LeaseSeconds is how long the owner's lease still lasts.
+	LeaseSeconds float64 `json:"leaseSeconds"`
+	// LowWater is the position up to which every row is published, parked or
+	// proved never to come.
+	LowWater int64 `json:"lowWater"`
+	// Pending counts events that wait to be published, at most
+	// [MaxCountedPending].
+	Pending int64 `json:"pending"`
+	// OldestSeconds is the age of the oldest waiting event.
+	OldestSeconds float64 `json:"oldestSeconds"`
+	// Parked counts events that wait for an operator.
+	Parked int64 `json:"parked"`
+}
+
+// Blocker is the oldest transaction that still writes, anywhere in the cluster.
+type Blocker struct {
+	// PID is its server process, 0 for a prepared transaction.
+	PID         int    `json:"pid"`
+	Database    string `json:"database"`
+	Application string `json:"application"`
+	// Prepared is the name of a prepared transaction, else empty.
+	Prepared   string  `json:"prepared"`
+	AgeSeconds float64 `json:"ageSeconds"`
+}
+
+// StatusReport is what [Status] found.
+type StatusReport struct {
+	Lanes []LaneStatus `json:"lanes"`
+	// Blocker is nil when nobody else is writing.
+	Blocker *Blocker `json:"blocker,omitempty"`
+}
+
+// MaxCountedPending bounds the work of counting a long backlog, per lane.
+const MaxCountedPending = 100_000
+
+// Pending, Parked and Oldest sum up the lanes.
+func (r StatusReport) Pending() (events int64) {
+	for _, l := range r.Lanes {
+		events += l.Pending
+	}
+	return events
+}
+
+// Parked returns how many events wait for an operator.
+func (r StatusReport) Parked() (events int64) {
+	for _, l := range r.Lanes {
+		events += l.Parked
+	}
+	return events
+}
+
+// Oldest returns the age of the oldest event that waits to be published.
+func (r StatusReport) Oldest() time.Duration {
+	oldest := 0.0
+	for _, l := range r.Lanes {
+		oldest = max(oldest, l.OldestSeconds)
+	}
+	return time.Duration(oldest * float64(time.Second))
+}
+
+// Status reads the state of the outbox in the pool's database. It needs no
+// relay and no broker. All ages are by the database's clock.
+func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
+	rows, err := pool.Query(ctx, statement("status"), pgx.NamedArgs{"count_limit": MaxCountedPending})
+	if err != nil {
+		return StatusReport{}, fmt.Errorf("outbox: read status: %w", explain(err))
+	}
+	lanes, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[LaneStatus])
+	if err != nil {
+		return StatusReport{}, fmt.Errorf("outbox: read status: %w", explain(err))
+	}
+	report := StatusReport{Lanes: lanes}
+	rows, err = pool.Query(ctx, statement("blocker"))
+	if err != nil {
+		return StatusReport{}, fmt.Errorf("outbox: find the oldest open transaction: %w", err)
+	}
+	blockers, err := pgx.CollectRows(rows, pgx.RowToStructByName[Blocker])
+	if err != nil {
+		return StatusReport{}, fmt.Errorf("outbox: find the oldest open transaction: %w", err)
+	}
+	if len(blockers) > 0 {
+		report.Blocker = &blockers[0]
+	}
+	return report, nil
+}

@@ -1,0 +1,305 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// store is what the relay asks of the database.
+type store struct {
+	pool                *pgxpool.Pool
+	owner               string
+	maxEvents, maxBytes int
+}
+
+type lease struct {
+	lane            int16
+	epoch, lowWater int64
+}
+
+func (s *store) check(ctx context.Context) error {
+	var lanes int
+	err := s.pool.QueryRow(ctx, "SELECT count(*) FROM factline.outbox_lane").Scan(&lanes)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" || err == nil && lanes == 0 {
+		return fmt.Errorf("outbox: start the relay: %w", ErrWrongTransaction)
+	}
+	// Anything else may pass, and the loop rides it out.
+	return nil
+}
+
+func (s *store) lease(ctx context.Context, ttl time.Duration) ([]lease, error) {
+	rows, err := s.pool.Query(ctx, statement("lease"), pgx.NamedArgs{"owner": s.owner, "ttl": ttl})
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l lease, err error) {
+		return l, row.Scan(&l.lane, &l.epoch, &l.lowWater)
+	})
+}
+
+func (s *store) release(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, statement("release"), pgx.NamedArgs{"owner": s.owner})
+	return err
+}
+
+// load fills in what a new owner must know before it reads: what is published
+// above the low-water mark, and which keys are fenced.
+func (s *store) load(ctx context.Context, lanes []*lane) error {
+	if len(lanes) == 0 {
+		return nil
+	}
+	byID, ids := index(lanes)
+	rows, err := s.pool.Query(ctx, statement("published"), pgx.NamedArgs{"lanes": ids})
+	if err != nil {
+		return err
+	}
+	var id int16
+	var position int64
+	if _, err = pgx.ForEachRow(rows, []any{&id, &position}, func() error {
+		byID[id].published[position] = struct{}{}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return s.loadFences(ctx, lanes)
+}
+
+func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
+	if len(lanes) == 0 {
+		return nil
+	}
+	byID, ids := index(lanes)
+	rows, err := s.pool.Query(ctx, statement("fences"), pgx.NamedArgs{"lanes": ids})
+	if err != nil {
+		return err
+	}
+	found := map[int16]map[string]struct{}{}
+	var id int16
+	var topic string
+	var key []byte
+	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key}, func() error {
+		if found[id] == nil {
+			found[id] = map[string]struct{}{}
+		}
+		found[id][fenceKey(topic, key)] = struct{}{}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for id, lane := range byID {
+		lane.fences = found[id]
+		if lane.fences == nil {
+			lane.fences = map[string]struct{}{}
+		}
+	}
+	return nil
+}
+
+func index(lanes []*lane) (map[int16]*lane, []int16) {
+	byID, ids := map[int16]*lane{}, make([]int16, len(lanes))
+	for i, l := range lanes {
+		byID[l.id], ids[i] = l, l.id
+	}
+	return byID, ids
+}
+
+// settlement is what of a lane is to be recorded as done.
+type settlement struct {
+	lane     *lane
+	sent     []sentRow
+	parked   []parkedRow
+	lowWater int64
+}
+
+type settleResult struct {
+	batch []settlement
+	lost  []bool // in step with batch: the lane is no longer ours
+	err   error
+}
+
+// settle records a batch in one transaction. A lane that another relay has
+// taken since keeps what the new owner knows.
+func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
+	result := settleResult{batch: batch, lost: make([]bool, len(batch))}
+	// One batch is one implicit transaction and one round trip.
+	var b pgx.Batch
+	for i, done := range batch {
+		b.Queue(statement("settle_low_water"), s.laneArgs(done)).Exec(func(tag pgconn.CommandTag) error {
+			result.lost[i] = tag.RowsAffected() == 0
+			return nil
+		})
+		for _, r := range receipts(done.sent) {
+			args := s.laneArgs(done)
+			args["topic"], args["positions"], args["partitions"], args["offsets"] = r.topic, r.positions, r.partitions, r.offsets
+			args["first_position"], args["last_position"] = r.positions[0], r.positions[len(r.positions)-1]
+			b.Queue(statement("settle"), args)
+		}
+		if len(done.parked) > 0 {
+			b.Queue(statement("park"), s.parkArgs(done))
+		}
+	}
+	result.err = s.pool.SendBatch(ctx, &b).Close()
+	return result
+}
+
+func (s *store) laneArgs(done settlement) pgx.NamedArgs {
+	return pgx.NamedArgs{"lane": done.lane.id, "owner": s.owner, "epoch": done.lane.epoch, "low_water": done.lowWater}
+}
+
+func (s *store) parkArgs(done settlement) pgx.NamedArgs {
+	var positions []int64
+	var reasons []string
+	var culprits []bool
+	for _, p := range done.parked {
+		positions = append(positions, p.position)
+		reasons = append(reasons, p.reason)
+		culprits = append(culprits, p.isCulprit)
+	}
+	args := s.laneArgs(done)
+	args["positions"], args["reasons"], args["culprits"] = positions, reasons, culprits
+	return args
+}
+
+// maintain makes the partitions of the days ahead, drops those older than
+// retention whose every row is below its lane's low-water mark, and forgets
+// receipts of the same age.
+func (s *store) maintain(ctx context.Context, retention time.Duration) error {
+	if _, err := s.pool.Exec(ctx, statement("make_partitions")); err != nil {
+		return fmt.Errorf("outbox: make partitions ahead: %w", err)
+	}
+	if retention < 0 {
+		return nil
+	}
+	before := time.Now().Add(-retention)
+	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), pgx.NamedArgs{"before": before}); err != nil {
+		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
+	}
+	rows, err := s.pool.Query(ctx, statement("old_partitions"), pgx.NamedArgs{"before": before})
+	if err != nil {
+		return fmt.Errorf("outbox: list partitions: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("outbox: list partitions: %w", err)
+	}
+	for _, name := range names {
+		if err := s.dropPartition(ctx, name); err != nil {
+			return fmt.Errorf("outbox: drop partition %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (s *store) dropPartition(ctx context.Context, name string) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// A dropped lock request costs nothing; a long one would queue every append behind it.
+		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '250ms'"); err != nil {
+			return err
+		}
+		table := pgx.Identifier{"factline", name}.Sanitize()
+		if _, err := tx.Exec(ctx, "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+			return err
+		}
+		var unsettled bool
+		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+" e JOIN factline.outbox_lane l USING (lane) WHERE e.position > l.low_water)").Scan(&unsettled)
+		if err != nil || unsettled {
+			return err
+		}
+		_, err = tx.Exec(ctx, "DROP TABLE "+table)
+		return err
+	})
+}
+
+// readRequest is one read for the lanes that want rows.
+type readRequest struct {
+	lanes     []wantedLane
+	needBound bool
+}
+
+type wantedLane struct {
+	lane  *lane
+	id    int16
+	spans []span
+}
+
+// maxSpans bounds how many holes of a lane one read looks into.
+const maxSpans = 64
+
+func newReadRequest(lanes []*lane) readRequest {
+	var r readRequest
+	for _, l := range lanes {
+		spans := l.spans()
+		if len(spans) > maxSpans {
+			spans = slices.Concat(spans[:maxSpans-1], spans[len(spans)-1:])
+		}
+		r.lanes = append(r.lanes, wantedLane{lane: l, id: l.id, spans: spans})
+		r.needBound = r.needBound || l.unbounded()
+	}
+	return r
+}
+
+type readResult struct {
+	request readRequest
+	rows    [][]outRow // in step with request.lanes, each in position order
+	xmin    int64      // every transaction id below it had ended before the rows were read
+	bound   int64      // a transaction id taken after the request was made, or 0
+	err     error
+}
+
+// read asks, in one round trip: which transactions have all ended, what id is
+// next for holes without a bound, and then for the rows. The order matters: a
+// row that the later statement still does not see, of a transaction that had
+// ended at the first, never comes.
+func (s *store) read(ctx context.Context, request readRequest) readResult {
+	result := readResult{request: request, rows: make([][]outRow, len(request.lanes))}
+	var b pgx.Batch
+	b.Queue(statement("snapshot_xmin")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.xmin) })
+	if request.needBound {
+		b.Queue(statement("bound")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.bound) })
+	}
+	args, owners := s.readArgs(request)
+	b.Queue(statement("read"), args).Query(func(rows pgx.Rows) error {
+		reader := newRowReader()
+		for rows.Next() {
+			ordinal, row, err := reader.read(rows.RawValues())
+			if err != nil {
+				return err
+			}
+			at := owners[ordinal-1]
+			result.rows[at] = append(result.rows[at], row)
+		}
+		return rows.Err()
+	})
+	result.err = s.pool.SendBatch(ctx, &b).Close()
+	for _, rows := range result.rows {
+		slices.SortFunc(rows, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
+	}
+	return result
+}
+
+func (s *store) readArgs(request readRequest) (pgx.NamedArgs, []int) {
+	var lanes []int16
+	var afters, uptos []int64
+	var owners []int
+	for i, want := range request.lanes {
+		for _, span := range want.spans {
+			lanes = append(lanes, want.id)
+			afters = append(afters, span.first-1)
+			uptos = append(uptos, span.last)
+			owners = append(owners, i)
+		}
+	}
+	return pgx.NamedArgs{
+		"lanes": lanes, "afters": afters, "uptos": uptos,
+		"max_events": s.maxEvents, "max_bytes": s.maxBytes,
+	}, owners
+}
