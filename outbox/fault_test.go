@@ -1,0 +1,317 @@
+package outbox
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"factline.dev/factlinetest"
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func setupFake(t *testing.T) *bundle {
+	t.Helper()
+	b := setup(t)
+	b.kafka = factlinetest.FakeKafka(t)
+	b.kafka.CreateTopic(t, b.topic, 3, nil)
+	return b
+}
+
+type parked struct {
+	AggregateID      string
+	AggregateVersion int64
+	Reason           string
+	IsCulprit        bool
+}
+
+func (b *bundle) parked() []parked {
+	b.t.Helper()
+	rows, err := b.pool.Query(b.t.Context(), `SELECT aggregate_id, aggregate_version, reason, is_culprit
+		FROM factline.outbox_parked ORDER BY aggregate_id, aggregate_version`)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[parked])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return all
+}
+
+// rejectPoison makes the broker refuse every batch that holds the word, as a
+// real one refuses a batch for one record of it. Compression must be off.
+func rejectPoison(fake *kfake.Cluster) {
+	fake.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: -1,
+		When: func(r kmsg.Request) bool {
+			for _, topic := range r.(*kmsg.ProduceRequest).Topics {
+				for _, p := range topic.Partitions {
+					if bytes.Contains(p.Records, []byte("POISON")) {
+						return true
+					}
+				}
+			}
+			return false
+		},
+	})
+}
+
+func uncompressed(c *RelayConfig) { c.Producer.Compression = "none" }
+
+// Pitfall 8: the broker names a batch; only the record that is at fault and
+// the later ones of its key may suffer.
+func TestARejectedBatchParksItsCulpritAlone(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	rejectPoison(b.kafka.Fake())
+	b.append(event("bad", "fine"), event("bad", "POISON"), event("bad", "after"))
+	for i := range 40 {
+		b.append(event(fmt.Sprint("good", i), ""), event(fmt.Sprint("good", i), ""))
+	}
+	stop := b.relay(uncompressed)
+	b.settled()
+	checkOrder(t, b.published(81), 81)
+	want := []parked{
+		{"bad", 2, "the broker refused it: " + kerr.InvalidRecord.Error(), true},
+		{"bad", 3, behindReason, false},
+	}
+	got := b.parked()
+	if len(got) != 2 || got[0].AggregateVersion != 2 || !got[0].IsCulprit || got[1] != want[1] || !strings.Contains(got[0].Reason, "INVALID_RECORD") {
+		t.Errorf("parked %+v, want %+v", got, want)
+	}
+	stop()
+
+	// The fence holds for another owner and for what comes later.
+	b.relay(uncompressed)
+	b.append(event("bad", "much later"))
+	b.append(event("good0", "much later"))
+	b.settled()
+	checkOrder(t, b.published(82), 82)
+	if got := b.parked(); len(got) != 3 || got[2].AggregateVersion != 4 {
+		t.Errorf("parked %+v, want version 4 held as well", got)
+	}
+}
+
+// Pitfall 7: what the client itself would refuse for its size must not let a
+// later record of the key pass.
+func TestAnOversizeRecordHoldsItsKey(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	forward := func(key string, size int) {
+		err := b.in(func(tx pgx.Tx) error {
+			return b.outbox.Forward(t.Context(), tx, Record{Topic: b.topic, Key: []byte(key), Value: bytes.Repeat([]byte("x"), size)})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	forward("k", 10)
+	forward("k", 2<<20)
+	forward("k", 11)
+	forward("other", 12)
+	b.relay(uncompressed)
+	b.settled()
+	sizes := 0
+	for _, r := range b.records(2) {
+		sizes += len(r.Value)
+	}
+	if sizes != 22 {
+		t.Errorf("the log holds %d bytes, want only the first of the key and the other key: 22", sizes)
+	}
+	if got := b.parked(); len(got) != 2 {
+		t.Errorf("%d rows parked, want the oversize record and its successor", len(got))
+	}
+}
+
+// Pitfall 10: an answer that is lost although the records were written.
+func TestALostAcknowledgementLosesAndInvertsNothing(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	for i := range 30 {
+		b.append(event(fmt.Sprint("a", i%3), ""))
+	}
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: 2})
+	b.relay()
+	b.settled()
+	if fault.Hits() == 0 {
+		t.Fatal("no answer was lost: the test shows nothing")
+	}
+	checkOrder(t, b.published(30), 30)
+}
+
+func TestABrokerOutageIsRiddenOut(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
+	b.relay()
+	for i := range 20 {
+		b.append(event(fmt.Sprint("a", i%4), ""))
+	}
+	factlinetest.Eventually(t, 10*time.Second, "refused produce requests", func() (bool, error) { return fault.Hits() >= 2, nil })
+	if report, err := Status(t.Context(), b.pool); err != nil || report.Pending() != 20 {
+		t.Fatalf("%d pending (%v), want all 20 kept", report.Pending(), err)
+	}
+	fault.Remove()
+	b.settled()
+	checkOrder(t, b.published(20), 20)
+	if got := b.parked(); len(got) != 0 {
+		t.Errorf("an outage parked %+v", got)
+	}
+}
+
+// holdHook blocks the relay at one point until it is released.
+type holdHook struct {
+	reached chan string
+	release chan struct{}
+	once    sync.Once
+}
+
+func newHoldHook(t *testing.T) *holdHook {
+	h := &holdHook{reached: make(chan string, 1), release: make(chan struct{})}
+	t.Cleanup(h.letGo)
+	return h
+}
+
+func (h *holdHook) letGo() { h.once.Do(func() { close(h.release) }) }
+
+func (h *holdHook) hold(id string) {
+	select {
+	case h.reached <- id:
+	default:
+	}
+	<-h.release
+}
+
+type holdBefore struct{ *holdHook }
+
+func (h holdBefore) BeforePublish(id string) { h.hold(id) }
+
+type holdAfter struct{ *holdHook }
+
+func (h holdAfter) AfterPublish(id string) { h.hold(id) }
+
+// Pitfall 9: the process dies after the acknowledgement and before the receipt.
+func TestACrashBeforeTheReceiptRepeatsTheSameEvent(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	b.append(event("a", ""))
+	hook := newHoldHook(t)
+	stop := b.relay(func(c *RelayConfig) { c.Hooks = holdAfter{hook}; c.DrainTimeout = time.Millisecond })
+	<-hook.reached
+	stop()
+	b.relay()
+	b.settled()
+	events := b.published(2)
+	if len(events) != 2 || events[0].EventID != events[1].EventID {
+		t.Fatalf("%d records on the log, want one event twice", len(events))
+	}
+	if events[0].PublishedAt.Equal(events[1].PublishedAt) {
+		t.Error("both publications carry one publishedAt")
+	}
+}
+
+// Pitfall 11: an owner that was paused past its lease sends old events again;
+// what it records is void and no version is new in the wrong place.
+func TestAPausedOwnerDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	b.append(event("a", "1"), event("a", "2"))
+	hook := newHoldHook(t)
+	b.relay(func(c *RelayConfig) {
+		c.Hooks, c.Instance = holdBefore{hook}, "paused"
+		c.LeaseTTL = time.Hour // renews only after the test, as a stopped process does
+	})
+	<-hook.reached
+	// The paused process renews nothing: its lease ends by the database's clock.
+	if _, err := b.pool.Exec(t.Context(), "UPDATE factline.outbox_lane SET leased_until = '-infinity'"); err != nil {
+		t.Fatal(err)
+	}
+	b.relay(func(c *RelayConfig) { c.Instance = "next"; c.LeaseTTL = time.Minute })
+	b.published(2)
+	b.settled()
+	b.append(event("a", "3"))
+	b.published(3)
+	hook.letGo()
+	b.published(5) // the two stale ones again
+	checkOrder(t, b.published(5), 3)
+	var owners []string
+	rows, err := b.pool.Query(t.Context(), "SELECT DISTINCT split_part(owner, '/', 1) FROM factline.outbox_lane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owners, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil || len(owners) != 1 || owners[0] != "next" {
+		t.Errorf("lanes belong to %v (%v), want next", owners, err)
+	}
+}
+
+func TestPartitionsAreMadeAheadAndDroppedWhenSettled(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	ctx := t.Context()
+	old := "outbox_event_" + time.Now().UTC().AddDate(0, 0, -30).Format("20060102")
+	if _, err := b.pool.Exec(ctx, "SELECT factline.outbox_make_partitions(now() - interval '30 days', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	b.append(event("a", ""))
+	if _, err := b.pool.Exec(ctx, "UPDATE factline.outbox_event SET created_at = created_at - interval '30 days'"); err != nil {
+		t.Fatal(err)
+	}
+	exists := func() bool {
+		var found bool
+		if err := b.pool.QueryRow(ctx, "SELECT to_regclass('factline.' || $1) IS NOT NULL", old).Scan(&found); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	s := &store{pool: b.pool, owner: "x", maxEvents: 10, maxBytes: 1 << 20}
+	if err := s.maintain(ctx, 24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if !exists() {
+		t.Fatal("a partition with an unpublished event was dropped")
+	}
+	stop := b.relay(func(c *RelayConfig) { c.Retention = -1 })
+	b.settled()
+	stop()
+	if err := s.maintain(ctx, 24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if exists() {
+		t.Error("a published partition past retention is still there")
+	}
+	var ahead int
+	err := b.pool.QueryRow(ctx, `SELECT count(*) FROM pg_inherits WHERE inhparent = 'factline.outbox_event'::regclass`).Scan(&ahead)
+	if err != nil || ahead < 9 {
+		t.Errorf("%d partitions (%v), want eight days and the default", ahead, err)
+	}
+}
+
+// Pitfall 46: the clock is past every partition that was made.
+func TestAnAppendBeyondEveryPartitionIsStored(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	if _, err := b.pool.Exec(t.Context(), `DO $$ DECLARE p text; BEGIN
+		FOR p IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'factline.outbox_event'::regclass AND inhrelid::regclass::text NOT LIKE '%default'
+		LOOP EXECUTE 'DROP TABLE ' || p; END LOOP; END $$`); err != nil {
+		t.Fatal(err)
+	}
+	b.append(event("a", ""))
+	b.relay()
+	b.published(1)
+}
+
+func TestRelayConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := NewRelay(RelayConfig{ChunkEvents: -1, Producer: ProducerConfig{Compression: "rar", Linger: -1}})
+	for _, field := range []string{"Pool", "Brokers", "ChunkEvents", "Producer.Linger", "Producer.Compression"} {
+		if err == nil || !strings.Contains(err.Error(), "outbox.RelayConfig."+field) {
+			t.Errorf("error %v does not name %s", err, field)
+		}
+	}
+}
