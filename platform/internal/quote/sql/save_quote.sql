@@ -1,0 +1,26 @@
+INSERT INTO quote.quote (quote_id, tenant_id, quote_number, revision, version, customer_id, currency, price_book_code, sales_channel,
+    state, valid_from, valid_until, catalog_version_id, price_book_id, price_book_version, discount_policy_version, pricing_run_id,
+    priced_at, one_time_total, recurring_total, list_one_time_total, list_recurring_total, discount_percent, approval_signals,
+    approval_mode, approval_request_id, approval_case_id, approved_by, approved_at, submitted_by, submitted_at, accepted_by,
+    accepted_at, accepted_evidence_ref, requested_completion, commercial_snapshot_hash, order_id, reason_code, created_at, updated_at)
+VALUES (@quote_id, @tenant_id, @quote_number, @revision, @version, @customer_id, @currency, @price_book_code, @sales_channel,
+    @state, @valid_from, @valid_until, NULLIF(@catalog_version_id, ''), NULLIF(@price_book_id, ''), NULLIF(@price_book_version::int, 0),
+    NULLIF(@discount_policy_version::int, 0), NULLIF(@pricing_run_id, ''), @priced_at, @one_time_total, @recurring_total,
+    @list_one_time_total, @list_recurring_total, @discount_percent, @approval_signals, NULLIF(@approval_mode, ''),
+    NULLIF(@approval_request_id, ''), NULLIF(@approval_case_id, ''), NULLIF(@approved_by, ''), @approved_at, NULLIF(@submitted_by, ''),
+    @submitted_at, NULLIF(@accepted_by, ''), @accepted_at, NULLIF(@accepted_evidence_ref, ''), NULLIF(@requested_completion, ''),
+    NULLIF(@commercial_snapshot_hash, ''), NULLIF(@order_id, ''), NULLIF(@reason_code, ''), @created_at, @updated_at)
+ON CONFLICT (quote_id) DO UPDATE SET
+    version = excluded.version, state = excluded.state, valid_from = excluded.valid_from,
+    catalog_version_id = excluded.catalog_version_id, price_book_id = excluded.price_book_id,
+    price_book_version = excluded.price_book_version, discount_policy_version = excluded.discount_policy_version,
+    pricing_run_id = excluded.pricing_run_id, priced_at = excluded.priced_at, one_time_total = excluded.one_time_total,
+    recurring_total = excluded.recurring_total, list_one_time_total = excluded.list_one_time_total,
+    list_recurring_total = excluded.list_recurring_total, discount_percent = excluded.discount_percent,
+    approval_signals = excluded.approval_signals, approval_mode = excluded.approval_mode,
+    approval_request_id = excluded.approval_request_id, approval_case_id = excluded.approval_case_id,
+    approved_by = excluded.approved_by, approved_at = excluded.approved_at, submitted_by = excluded.submitted_by,
+    submitted_at = excluded.submitted_at, accepted_by = excluded.accepted_by, accepted_at = excluded.accepted_at,
+    accepted_evidence_ref = excluded.accepted_evidence_ref, requested_completion = excluded.requested_completion,
+    commercial_snapshot_hash = excluded.commercial_snapshot_hash, order_id = excluded.order_id,
+    reason_code = excluded.reason_code, updated_at = excluded.updated_at

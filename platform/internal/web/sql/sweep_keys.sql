@@ -1,0 +1,1 @@
+DELETE FROM service_schema.idempotency WHERE expires_at <= $1
