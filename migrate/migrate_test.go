@@ -1,0 +1,63 @@
+package migrate_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"factline.dev/factlinetest"
+	"factline.dev/migrate"
+)
+
+func TestMain(m *testing.M) { factlinetest.Main(m) }
+
+func TestUpTwiceAndFromManyInstancesChangesNothing(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	var lanes, partitions int
+	err := pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM factline.outbox_lane),
+		(SELECT count(*) FROM pg_inherits WHERE inhparent = 'factline.outbox_event'::regclass)`).Scan(&lanes, &partitions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lanes != 16 || partitions != migrate.DaysAhead+1 {
+		t.Errorf("%d lanes and %d partitions, want 16 and %d", lanes, partitions, migrate.DaysAhead+1)
+	}
+}
+
+func TestLanesChangeOnlyWhileTheOutboxIsEmpty(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t)
+	for _, lanes := range []int{16, 4, 8} {
+		if err := migrate.Up(t.Context(), pool, migrate.Config{Lanes: lanes}); err != nil {
+			t.Fatal(err)
+		}
+		var got, sequences int
+		err := pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM factline.outbox_lane),
+			(SELECT count(*) FROM pg_sequences WHERE schemaname = 'factline' AND sequencename LIKE 'outbox_position_%')`).Scan(&got, &sequences)
+		if err != nil || got != lanes || sequences != lanes {
+			t.Fatalf("%d lanes and %d sequences (%v), want %d", got, sequences, err, lanes)
+		}
+	}
+	_, err := pool.Exec(t.Context(), `INSERT INTO factline.outbox_event (lane, position, event_id, event_type, tenant_id,
+		aggregate_type, aggregate_id, aggregate_version, topic, stamped) VALUES (0, 1, 'e', 'T', 't', 'A', 'a', 1, 'x', true)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = migrate.Up(t.Context(), pool, migrate.Config{Lanes: 16})
+	if err == nil || !strings.Contains(err.Error(), "drain it") {
+		t.Errorf("a change over events gave %v, want a refusal that says what to do", err)
+	}
+	if err := migrate.Up(t.Context(), pool, migrate.Config{Lanes: 300}); err == nil || !strings.Contains(err.Error(), "migrate.Config.Lanes") {
+		t.Errorf("300 lanes gave %v", err)
+	}
+}
