@@ -31,6 +31,7 @@ func startEmbedded(ctx context.Context) (*embedded, error) {
 	e.pg, err = devstack.StartPostgres(ctx, devstack.PostgresConfig{
 		DataDir:  filepath.Join(dir, "data"),
 		Volatile: true,
+		Prebuilt: true,
 		Settings: map[string]string{
 			"max_connections":  "400",
 			"autovacuum":       "on",

@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,31 +21,30 @@ const (
 type archive struct {
 	platform string
 	sha256   string
+	base     string // Maven repository
 }
 
-func archiveFor(goos, goarch string) (archive, error) {
+func archiveFor(goos, goarch, base string) (archive, error) {
 	switch goos + "/" + goarch {
 	case "linux/amd64":
-		return archive{"linux-amd64", "008ee189eaa7ca2b58bd01dd950291e638b998392cf982297acd4779ec898ac1"}, nil
+		return archive{"linux-amd64", "008ee189eaa7ca2b58bd01dd950291e638b998392cf982297acd4779ec898ac1", base}, nil
 	case "linux/arm64":
-		return archive{"linux-arm64v8", "5f54e016723afa6213925a8acb939bac52944b1d348f65c7a20f0cd2928c31be"}, nil
+		return archive{"linux-arm64v8", "5f54e016723afa6213925a8acb939bac52944b1d348f65c7a20f0cd2928c31be", base}, nil
 	case "darwin/amd64":
-		return archive{"darwin-amd64", "690941008aac9ee360820fde9bb7870a4f3dcac5e9e2f9e45e42333a436ad0f9"}, nil
+		return archive{"darwin-amd64", "690941008aac9ee360820fde9bb7870a4f3dcac5e9e2f9e45e42333a436ad0f9", base}, nil
 	case "darwin/arm64":
-		return archive{"darwin-arm64v8", "8f6ed6f38195b50a40712ada8b2a12060b6193c1a6977a6eb5cff053bb5a1b89"}, nil
+		return archive{"darwin-arm64v8", "8f6ed6f38195b50a40712ada8b2a12060b6193c1a6977a6eb5cff053bb5a1b89", base}, nil
 	}
 	return archive{}, fmt.Errorf("devstack: choose PostgreSQL binaries for %s/%s: %w; start a PostgreSQL %s yourself and pass --postgres URL (tests: FACTLINE_POSTGRES=URL)",
 		goos, goarch, ErrUnsupported, majorVersion())
 }
 
-func thisArchive() (archive, error) { return archiveFor(runtime.GOOS, runtime.GOARCH) }
+func thisArchive() (archive, error) {
+	return archiveFor(runtime.GOOS, runtime.GOARCH, cmp.Or(os.Getenv("FACTLINE_MAVEN_URL"), mavenURL))
+}
 
 func (a archive) url() string {
-	base := os.Getenv("FACTLINE_MAVEN_URL")
-	if base == "" {
-		base = mavenURL
-	}
-	return fmt.Sprintf("%s/%s%s/%s/%s", strings.TrimRight(base, "/"), zonky, a.platform, PostgresVersion, a.file())
+	return fmt.Sprintf("%s/%s%s/%s/%s", strings.TrimRight(a.base, "/"), zonky, a.platform, PostgresVersion, a.file())
 }
 
 func (a archive) file() string {

@@ -55,8 +55,8 @@ func newCluster(ctx context.Context, cfg PostgresConfig, bin string, as account)
 		return "", fmt.Errorf("devstack: remove a half-made database: %w", err)
 	}
 	defer os.RemoveAll(part)
-	password := rand.Text()
-	if err := initdb(ctx, bin, part, password, as); err != nil {
+	password, err := fillCluster(ctx, cfg, bin, part, as)
+	if err != nil {
 		return "", err
 	}
 	if err := writeSecret(cfg.PasswordFile, password); err != nil {
@@ -67,6 +67,14 @@ func newCluster(ctx context.Context, cfg PostgresConfig, bin string, as account)
 		return "", diskError("make the database in "+cfg.DataDir, cfg.DataDir, err)
 	}
 	return password, nil
+}
+
+func fillCluster(ctx context.Context, cfg PostgresConfig, bin, part string, as account) (string, error) {
+	if cfg.Prebuilt {
+		return copyPrebuilt(ctx, bin, part, as)
+	}
+	password := rand.Text()
+	return password, initdb(ctx, bin, part, password, as)
 }
 
 func makeParent(dir string) error {

@@ -60,7 +60,7 @@ func (k *logKeeper) limit() {
 	if err != nil || info.Size() < logLimit {
 		return
 	}
-	if copyFile(k.path, k.path+".1") == nil {
+	if copyFile(k.path, k.path+".1", 0o640) == nil {
 		_ = k.file.Truncate(0)
 	}
 }
@@ -83,21 +83,4 @@ func (k *logKeeper) tail() string {
 	}
 	b, _ := io.ReadAll(f)
 	return string(b)
-}
-
-func copyFile(from, to string) error {
-	src, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	dst, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(dst, src); err != nil {
-		_ = dst.Close()
-		return err
-	}
-	return dst.Close()
 }

@@ -30,6 +30,11 @@ type PostgresConfig struct {
 	// survives a killed server but not a power cut. For tests.
 	Volatile bool
 
+	// Prebuilt copies a cluster that is made once per machine and kept in the
+	// cache, instead of running initdb: a tenth of the time. All such clusters
+	// share one password. For tests.
+	Prebuilt bool
+
 	// Settings are further server settings, which win over ours.
 	Settings map[string]string
 
