@@ -99,13 +99,13 @@ BEGIN
         RAISE EXCEPTION 'the outbox has % lanes and still holds events; drain it and drop its partitions before a change to %', present, wanted
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    FOR lane IN 0 .. GREATEST(COALESCE(present, 0), wanted) - 1 LOOP
-        IF lane < wanted THEN
-            EXECUTE format('CREATE SEQUENCE IF NOT EXISTS factline.outbox_position_%s AS bigint CACHE 1', lane);
-            INSERT INTO factline.outbox_lane (lane) VALUES (lane) ON CONFLICT DO NOTHING;
+    FOR n IN 0 .. GREATEST(COALESCE(present, 0), wanted) - 1 LOOP
+        IF n < wanted THEN
+            EXECUTE format('CREATE SEQUENCE IF NOT EXISTS factline.outbox_position_%s AS bigint CACHE 1', n);
+            INSERT INTO factline.outbox_lane (lane) VALUES (n) ON CONFLICT DO NOTHING;
         ELSE
-            EXECUTE format('DROP SEQUENCE factline.outbox_position_%s', lane);
-            DELETE FROM factline.outbox_lane l WHERE l.lane = outbox_set_lanes.lane;
+            EXECUTE format('DROP SEQUENCE factline.outbox_position_%s', n);
+            DELETE FROM factline.outbox_lane WHERE lane = n;
         END IF;
     END LOOP;
     INSERT INTO factline.outbox_setting (lanes) VALUES (wanted)

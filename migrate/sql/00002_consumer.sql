@@ -42,15 +42,22 @@ CREATE TABLE factline.gate (
     PRIMARY KEY (consumer, topic, tenant_id, aggregate_type, aggregate_id)
 ) WITH (fillfactor = 70);
 
--- A key whose events wait until an operator decides.
+-- A key whose events wait until an operator decides. The event it names is the
+-- first that was given up; earlier versions of its aggregate still pass.
+-- An event without a record key has its aggregate id here.
 CREATE TABLE factline.blocked_key (
-    consumer       text        NOT NULL,
-    topic          text        NOT NULL,
-    tenant_id      text        NOT NULL,
-    record_key     bytea       NOT NULL,
-    dead_letter_id text        NOT NULL,
-    reason         text        NOT NULL,
-    blocked_at     timestamptz NOT NULL,
+    consumer          text        NOT NULL,
+    topic             text        NOT NULL,
+    tenant_id         text        NOT NULL,
+    record_key        bytea       NOT NULL,
+    partition         int         NOT NULL,
+    aggregate_type    text        NOT NULL,
+    aggregate_id      text        NOT NULL,
+    aggregate_version bigint      NOT NULL,
+    event_id          text        NOT NULL,
+    dead_letter_id    text        NOT NULL,
+    reason            text        NOT NULL,
+    blocked_at        timestamptz NOT NULL,
     PRIMARY KEY (consumer, topic, tenant_id, record_key)
 );
 
@@ -67,7 +74,9 @@ CREATE TABLE factline.held_event (
     aggregate_version bigint      NOT NULL,
     event_id          text        NOT NULL,
     event_type        text        NOT NULL,
-    record_key        bytea       NOT NULL,
+    -- What blocks it: its record key, or its aggregate id where it has none.
+    block_key         bytea       NOT NULL,
+    record_key        bytea,
     headers           bytea,
     value             bytea       NOT NULL,
     record_time       timestamptz NOT NULL,
@@ -94,6 +103,10 @@ CREATE TABLE factline.dead_letter (
     error_class       text        NOT NULL,
     error_message     text        NOT NULL,
     attempts          int         NOT NULL,
+    -- True where later events of the key wait for it, which is where the
+    -- consumer is ordered and the bytes could be read.
+    blocks            boolean     NOT NULL,
+    block_key         bytea       NOT NULL,
     record_key        bytea,
     headers           bytea,
     value             bytea,
