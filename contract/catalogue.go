@@ -54,6 +54,18 @@ func (c *Catalogue) Group(name string) (*Group, bool) {
 	return g, ok
 }
 
+// ReadBy returns the events that a consumer group declares, ordered as
+// [Catalogue.Events].
+func (c *Catalogue) ReadBy(group string) []*Event {
+	var read []*Event
+	for _, e := range c.events {
+		if slices.ContainsFunc(e.Consumers, func(r Consumer) bool { return r.Group == group }) {
+			read = append(read, e)
+		}
+	}
+	return read
+}
+
 // Schema returns the schema of a reference as an event carries it, such as
 // schema://oms.order.events/OrderCaptured/1: the bytes of its file.
 func (c *Catalogue) Schema(ref string) ([]byte, bool) {

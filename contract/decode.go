@@ -1,11 +1,8 @@
 package contract
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -24,7 +21,9 @@ type fault struct {
 
 // decodeJSON reads one JSON value, stricter than encoding/json: bounded depth
 // and numbers, valid UTF-8, no name twice in an object (two readers would see
-// two different events). Numbers stay [json.Number].
+// two different events). Numbers stay [json.Number]. It exists because the
+// tokens of encoding/json, the only way to those checks, cost more than the
+// validation that follows.
 func decodeJSON(text []byte, maxBytes, maxDepth int) (any, *fault) {
 	switch {
 	case len(text) > maxBytes:
@@ -32,90 +31,222 @@ func decodeJSON(text []byte, maxBytes, maxDepth int) (any, *fault) {
 	case !utf8.Valid(text):
 		return nil, &fault{message: "is not valid UTF-8"}
 	}
-	d := &jsonReader{dec: json.NewDecoder(bytes.NewReader(text)), maxDepth: maxDepth}
-	d.dec.UseNumber()
-	value, err := d.value(0)
-	if err == nil {
-		if _, tail := d.dec.Token(); tail != io.EOF {
-			err = &fault{message: "holds more after its first JSON value"}
-		}
+	r := &jsonReader{text: text, maxDepth: maxDepth}
+	value := r.value(0)
+	if r.space(); r.fault == nil && r.at < len(text) {
+		r.fail("holds more after its first JSON value")
 	}
-	if err != nil {
-		err.offset = int(d.dec.InputOffset())
-		return nil, err
+	if r.fault != nil {
+		return nil, r.fault
 	}
 	return value, nil
 }
 
+// jsonReader stands at a byte of the text. After the first fault it stays
+// where it is and every further step does nothing.
 type jsonReader struct {
-	dec      *json.Decoder
+	text     []byte
+	at       int
 	maxDepth int
+	fault    *fault
 }
 
-func (d *jsonReader) value(depth int) (any, *fault) {
-	token, err := d.dec.Token()
-	if err != nil {
-		return nil, &fault{message: "is not valid JSON"}
+const invalidJSON = "is not valid JSON"
+
+func (r *jsonReader) fail(message string) {
+	if r.fault == nil {
+		r.fault = &fault{offset: r.at, message: message}
+		r.at = len(r.text)
 	}
-	switch t := token.(type) {
-	case json.Delim:
-		if depth == d.maxDepth {
-			return nil, &fault{message: fmt.Sprintf("nests deeper than %d levels", d.maxDepth)}
-		}
-		if t == '{' {
-			return d.object(depth + 1)
-		}
-		return d.array(depth + 1)
-	case json.Number:
-		return t, checkNumber(string(t))
-	}
-	return token, nil
 }
 
-func (d *jsonReader) object(depth int) (any, *fault) {
+func (r *jsonReader) space() {
+	for r.at < len(r.text) {
+		switch r.text[r.at] {
+		case ' ', '\t', '\n', '\r':
+			r.at++
+		default:
+			return
+		}
+	}
+}
+
+// next skips space and returns the byte after it without taking it, 0 at the
+// end.
+func (r *jsonReader) next() byte {
+	r.space()
+	if r.at < len(r.text) {
+		return r.text[r.at]
+	}
+	return 0
+}
+
+func (r *jsonReader) take(c byte) bool {
+	if r.next() != c || r.at == len(r.text) {
+		return false
+	}
+	r.at++
+	return true
+}
+
+func (r *jsonReader) value(depth int) any {
+	switch c := r.next(); c {
+	case '{', '[':
+		if depth == r.maxDepth {
+			r.fail(fmt.Sprintf("nests deeper than %d levels", r.maxDepth))
+			return nil
+		}
+		r.at++
+		if c == '{' {
+			return r.object(depth + 1)
+		}
+		return r.array(depth + 1)
+	case '"':
+		return r.string()
+	case 't':
+		return r.literal("true", true)
+	case 'f':
+		return r.literal("false", false)
+	case 'n':
+		return r.literal("null", nil)
+	}
+	return r.number()
+}
+
+func (r *jsonReader) literal(word string, value any) any {
+	if end := r.at + len(word); end <= len(r.text) && string(r.text[r.at:end]) == word {
+		r.at = end
+		return value
+	}
+	r.fail(invalidJSON)
+	return nil
+}
+
+func (r *jsonReader) object(depth int) any {
 	object := map[string]any{}
-	for d.dec.More() {
-		token, err := d.dec.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return nil, &fault{message: "is not valid JSON"}
+	if r.take('}') {
+		return object
+	}
+	for r.fault == nil {
+		if r.next() != '"' {
+			r.fail(invalidJSON)
+			return nil
 		}
+		name := r.string()
 		if _, twice := object[name]; twice {
-			return nil, &fault{message: "has the same name twice in an object"}
+			r.fail("has the same name twice in an object")
+			return nil
 		}
-		value, bad := d.value(depth)
-		if bad != nil {
-			return nil, bad
+		if !r.take(':') {
+			r.fail(invalidJSON)
+			return nil
 		}
-		object[name] = value
+		object[name] = r.value(depth)
+		if r.take('}') {
+			break
+		}
+		if !r.take(',') {
+			r.fail(invalidJSON)
+		}
 	}
-	return object, d.end()
+	return object
 }
 
-func (d *jsonReader) array(depth int) (any, *fault) {
+func (r *jsonReader) array(depth int) any {
 	array := []any{}
-	for d.dec.More() {
-		value, bad := d.value(depth)
-		if bad != nil {
-			return nil, bad
+	if r.take(']') {
+		return array
+	}
+	for r.fault == nil {
+		array = append(array, r.value(depth))
+		if r.take(']') {
+			break
 		}
-		array = append(array, value)
+		if !r.take(',') {
+			r.fail(invalidJSON)
+		}
 	}
-	return array, d.end()
+	return array
 }
 
-func (d *jsonReader) end() *fault {
-	if _, err := d.dec.Token(); err != nil {
-		return &fault{message: "is not valid JSON"}
+// string reads a string whose opening quote is next. Escapes are rare in
+// events and left to encoding/json.
+func (r *jsonReader) string() string {
+	start, escaped := r.at, false
+	for i := start + 1; i < len(r.text); i++ {
+		switch c := r.text[i]; {
+		case c == '\\':
+			escaped = true
+			i++
+		case c < ' ':
+			r.at = i
+			r.fail(invalidJSON)
+			return ""
+		case c == '"':
+			r.at = i + 1
+			if escaped {
+				return r.unescape(start)
+			}
+			return string(r.text[start+1 : i])
+		}
 	}
-	return nil
+	r.fail(invalidJSON)
+	return ""
 }
 
-func checkNumber(n string) *fault {
-	at := strings.IndexAny(n, "eE")
-	exponent := strings.TrimLeft(n[at+1:], "+-")
-	if len(n) > maxNumberLength || at >= 0 && len(exponent) > maxExponentDigits {
-		return &fault{message: "holds a number beyond what an event may carry"}
+func (r *jsonReader) unescape(start int) string {
+	var s string
+	if err := json.Unmarshal(r.text[start:r.at], &s); err != nil {
+		r.at = start
+		r.fail(invalidJSON)
 	}
-	return nil
+	return s
+}
+
+func (r *jsonReader) number() any {
+	start := r.at
+	r.skip('-')
+	if !r.skip('0') && r.digits() == 0 {
+		r.fail(invalidJSON)
+		return nil
+	}
+	if r.skip('.') && r.digits() == 0 {
+		r.fail(invalidJSON)
+		return nil
+	}
+	if r.skip('e') || r.skip('E') {
+		if !r.skip('+') {
+			r.skip('-')
+		}
+		switch n := r.digits(); {
+		case n == 0:
+			r.fail(invalidJSON)
+		case n > maxExponentDigits:
+			r.fail("holds a number beyond what an event may carry")
+		}
+	}
+	if r.fault == nil && r.at-start > maxNumberLength {
+		r.fail("holds a number beyond what an event may carry")
+	}
+	if r.fault != nil {
+		return nil
+	}
+	return json.Number(r.text[start:r.at])
+}
+
+// skip takes c if it is the very next byte.
+func (r *jsonReader) skip(c byte) bool {
+	if r.at < len(r.text) && r.text[r.at] == c {
+		r.at++
+		return true
+	}
+	return false
+}
+
+func (r *jsonReader) digits() int {
+	start := r.at
+	for r.at < len(r.text) && r.text[r.at] >= '0' && r.text[r.at] <= '9' {
+		r.at++
+	}
+	return r.at - start
 }

@@ -61,6 +61,7 @@ type Event struct {
 
 	position
 	dir        string
+	ref        string
 	schemaFile string
 	schemaText []byte
 	schema     *jsonschema.Schema
@@ -110,9 +111,7 @@ func (e *Event) Line(path string) int { return e.line(path) }
 func (e *Event) SchemaFile() string { return e.schemaFile }
 
 // SchemaRef is the reference that the event carries on the wire.
-func (e *Event) SchemaRef() string {
-	return schemaRef((&Topic{Name: e.Topic}).Folder(), e.Type, e.Version)
-}
+func (e *Event) SchemaRef() string { return e.ref }
 
 // Example returns the example of that name.
 func (e *Event) Example(name string) (Example, bool) {

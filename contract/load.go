@@ -169,6 +169,7 @@ func (l *loader) versions(dir string, record *Event) []*Event {
 		case match != nil:
 			e := *record
 			e.Version, _ = strconv.Atoi(match[1])
+			e.ref = schemaRef(path.Base(path.Dir(dir)), e.Type, e.Version)
 			e.schemaFile = file
 			e.schemaText, _ = l.read(file)
 			versions = append(versions, &e)

@@ -45,6 +45,9 @@ func (l *loader) compile(events []*Event) {
 
 func (l *loader) addSchemas(compiler *jsonschema.Compiler) {
 	err := fs.WalkDir(l.fsys, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && unrelated(entry.Name()) {
+			return fs.SkipDir
+		}
 		if err != nil || entry.IsDir() || !strings.HasSuffix(file, schemaSuffix) {
 			return err
 		}
@@ -60,6 +63,11 @@ func (l *loader) addSchemas(compiler *jsonschema.Compiler) {
 	if err != nil {
 		l.problems.add(".", 0, "", "cannot be walked: %v", pathless(err))
 	}
+}
+
+// unrelated names folders that tools put beside contracts.
+func unrelated(dir string) bool {
+	return dir == "testdata" || dir == "node_modules" || len(dir) > 1 && dir[0] == '.'
 }
 
 // schemaDoc reads one schema and holds it to the rules that tools agree on:

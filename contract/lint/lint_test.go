@@ -49,11 +49,10 @@ func TestEveryRuleExplainsItself(t *testing.T) {
 	}
 }
 
-// edit changes one file of the shop. An empty old text replaces the file, and
-// a nil edit list of a case would be caught by the clean test.
+// edit replaces the first occurrence of a text in a file of the shop.
 type edit struct{ file, old, new string }
 
-// renamed moves an event's folder to another name.
+// planted is a mistake and the finding that it must lead to.
 type planted struct {
 	name    string
 	rule    string
