@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -175,4 +177,14 @@ func bytesOf(field string, text *string, encoding string) ([]byte, error) {
 		return nil, fmt.Errorf("consumer: decode dead letter: originalRecord.%s is no base64", field)
 	}
 	return b, nil
+}
+
+// deadLetterTopic is the dead-letter topic of a topic that no contract names.
+func deadLetterTopic(topic string) string {
+	if dot := strings.LastIndex(topic, ".v"); dot > 0 {
+		if _, err := strconv.Atoi(topic[dot+2:]); err == nil {
+			return topic[:dot] + ".dlt" + topic[dot:]
+		}
+	}
+	return topic + ".dlt.v1"
 }

@@ -13,12 +13,29 @@ package deadletter
 
 import (
 	"context"
+	"embed"
 	"errors"
+	"fmt"
 	"time"
 
 	"factline.dev/consumer"
+	"factline.dev/envelope"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+//go:embed sql/*.sql
+var statements embed.FS
+
+// statement returns one embedded SQL file. It panics on an unknown name, which
+// is a programmer's error that the prepare test finds.
+func statement(name string) string {
+	text, err := statements.ReadFile("sql/" + name + ".sql")
+	if err != nil {
+		panic("deadletter: unknown statement " + name)
+	}
+	return string(text)
+}
 
 // The states of a dead letter.
 const (
@@ -32,12 +49,12 @@ const (
 type Entry struct {
 	// ID names the dead letter in commands.
 	ID string `json:"deadLetterId"`
-	// DeadLetter is what also stands on the dead-letter topic.
-	consumer.DeadLetter `json:"record"`
-	TenantID            string `json:"tenantId"`
-	AggregateType       string `json:"aggregateType"`
-	AggregateID         string `json:"aggregateId"`
-	AggregateVersion    int64  `json:"aggregateVersion"`
+	// Record is what also stands on the dead-letter topic.
+	Record           consumer.DeadLetter `json:"record"`
+	TenantID         string              `json:"tenantId"`
+	AggregateType    string              `json:"aggregateType"`
+	AggregateID      string              `json:"aggregateId"`
+	AggregateVersion int64               `json:"aggregateVersion"`
 	// State is Open or Skipped.
 	State string `json:"state"`
 	// ClosedAt is when it was skipped, nil while it is open.
@@ -57,39 +74,46 @@ type Filter struct {
 // List returns dead letters without their original headers and value, newest
 // first.
 func List(ctx context.Context, pool *pgxpool.Pool, f Filter) ([]Entry, error) {
-	return nil, errors.New("deadletter: list: not ready")
+	if f.Limit <= 0 {
+		f.Limit = 200
+	}
+	rows, err := pool.Query(ctx, statement("list"), f.Consumer, f.Topic, f.State, min(f.Limit, 10_000))
+	if err != nil {
+		return nil, fmt.Errorf("deadletter: list: %w", err)
+	}
+	entries, err := pgx.CollectRows(rows, scanEntry)
+	if err != nil {
+		return nil, fmt.Errorf("deadletter: list: %w", err)
+	}
+	return entries, nil
 }
 
 // Get returns one dead letter with its whole record, or [ErrNotFound].
 func Get(ctx context.Context, pool *pgxpool.Pool, id string) (Entry, error) {
-	return Entry{}, errors.New("deadletter: get: not ready")
+	rows, err := pool.Query(ctx, statement("get"), id)
+	if err != nil {
+		return Entry{}, fmt.Errorf("deadletter: get %s: %w", id, err)
+	}
+	entry, err := pgx.CollectExactlyOneRow(rows, scanEntry)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Entry{}, ErrNotFound
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("deadletter: get %s: %w", id, err)
+	}
+	return entry, nil
 }
 
-// SkipRequest is what [Skip] needs. All fields are required.
-type SkipRequest struct {
-	ID string
-	// Reason is kept with the act; an auditor reads it.
-	Reason string
-	// Operator is who decided.
-	Operator string
-}
-
-// SkipResult is what a skip did.
-type SkipResult struct {
-	// ActionID names the audited row.
-	ActionID string `json:"actionId"`
-	// Unblocked reports whether the record key is free now. It stays blocked
-	// while another dead letter of it is open.
-	Unblocked bool `json:"unblocked"`
-	// HeldEvents is how many events of the key waited at that moment. The
-	// consumer applies them within its sweep interval, up to the next gap.
-	HeldEvents int64 `json:"heldEvents"`
-}
-
-// Skip gives an event up for good: it will never be applied by this consumer,
-// and what waits behind it goes on. Errors: [ErrNotFound]; [ErrSettled] when
-// it was skipped before; a [*NotNextError] when earlier versions of its
-// aggregate are still missing.
-func Skip(ctx context.Context, pool *pgxpool.Pool, r SkipRequest) (SkipResult, error) {
-	return SkipResult{}, errors.New("deadletter: skip: not ready")
+func scanEntry(row pgx.CollectableRow) (e Entry, err error) {
+	var headers []byte
+	d := &e.Record
+	err = row.Scan(&e.ID, &d.ConsumerGroup, &d.SourceTopic, &d.SourcePartition, &d.SourceOffset,
+		&e.TenantID, &e.AggregateType, &e.AggregateID, &e.AggregateVersion,
+		&d.EventID, &d.EventType, &d.ErrorClass, &d.ErrorMessage, &d.AttemptCount,
+		&d.OriginalKey, &headers, &d.OriginalValue, &d.FailedAt, &e.State, &e.ClosedAt, &e.HeldEvents)
+	if err != nil {
+		return Entry{}, err
+	}
+	d.OriginalHeaders, err = envelope.DecodeHeaders(headers)
+	return e, err
 }

@@ -92,8 +92,8 @@ type HeldRecord struct {
 	RecordTime          time.Time
 }
 
-// heldLimit is how many held events of one aggregate are read at a time.
-const heldLimit = 200
+// HeldLimit is how many held events of one aggregate [Load] reads at a time.
+const HeldLimit = 200
 
 // Loaded is what [Load] found.
 type Loaded struct {
@@ -158,7 +158,7 @@ func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []
 }
 
 func (l *Loaded) queueHeld(batch *pgx.Batch, s Scope, tenants, types, ids []string) {
-	batch.Queue(statement("load_held"), s.Consumer, s.Topic, tenants, types, ids, heldLimit).Query(func(rows pgx.Rows) error {
+	batch.Queue(statement("load_held"), s.Consumer, s.Topic, tenants, types, ids, HeldLimit).Query(func(rows pgx.Rows) error {
 		held, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h HeldRecord, err error) {
 			err = row.Scan(&h.Partition, &h.Offset, &h.Key, &h.Headers, &h.Value, &h.RecordTime)
 			return h, err
@@ -186,17 +186,18 @@ func (l *Loaded) queueBlocks(batch *pgx.Batch, s Scope, keys []Key) {
 	})
 }
 
-// DeadIDs returns those of ids that the consumer gave up before.
-func DeadIDs(ctx context.Context, tx Querier, consumer string, ids []string) ([]string, error) {
-	rows, err := tx.Query(ctx, statement("dead_ids"), consumer, ids)
+// SettledIDs returns those of ids whose fate is decided: applied, rejected or
+// given up.
+func SettledIDs(ctx context.Context, tx Querier, consumer string, ids []string) ([]string, error) {
+	rows, err := tx.Query(ctx, statement("settled_ids"), consumer, ids)
 	if err != nil {
-		return nil, fmt.Errorf("inbox: read dead events of %s: %w", consumer, err)
+		return nil, fmt.Errorf("inbox: read settled events of %s: %w", consumer, err)
 	}
-	dead, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	settled, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return nil, fmt.Errorf("inbox: read dead events of %s: %w", consumer, err)
+		return nil, fmt.Errorf("inbox: read settled events of %s: %w", consumer, err)
 	}
-	return dead, nil
+	return settled, nil
 }
 
 func distinct(events []Event, release []Aggregate) ([]Aggregate, []Key) {

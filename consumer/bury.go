@@ -1,0 +1,118 @@
+package consumer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"factline.dev/envelope"
+	"factline.dev/inbox"
+	"factline.dev/outbox"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// maxMessageBytes keeps an error with its stack from filling the record.
+const maxMessageBytes = 8 << 10
+
+func (r *run) bury(it *item, f *fault) {
+	b := &burial{
+		id: "dlt_" + envelope.NewID(), item: it, fault: f,
+		blocks: r.scope.Mode == inbox.Ordered && !r.scope.Continue && it.event.Fault != inbox.Unreadable,
+	}
+	if f.class == VersionConflict {
+		b.blocks = true
+	}
+	r.letters = append(r.letters, b)
+	if it.event.Fault != inbox.Unreadable {
+		r.changes.Dead(it.event.EventID, it.msg.Partition, it.msg.Offset, f.attempts)
+	}
+	if b.blocks {
+		r.changes.Block(&it.event, b.id, string(f.class))
+	}
+}
+
+func (r *run) queueBurial(batch *pgx.Batch, b *burial) {
+	it, e := b.item, &b.item.event
+	batch.Queue(statement("bury"), b.id, r.scope.Consumer, r.scope.Topic, it.msg.Partition, it.msg.Offset,
+		e.Aggregate.TenantID, e.Aggregate.Type, e.Aggregate.ID, e.Version, e.EventID, it.msg.EventType,
+		string(b.fault.class), storable(b.fault.message), b.fault.attempts, b.blocks, []byte(e.BlockKey),
+		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now,
+	).Exec(func(tag pgconn.CommandTag) error {
+		b.isNew = tag.RowsAffected() == 1
+		return nil
+	})
+}
+
+// forward sends new dead letters to the dead-letter topic, through the outbox
+// of this transaction. One that the database has already is not sent again.
+func (r *run) forward(ctx context.Context, tx pgx.Tx) error {
+	var records []outbox.Record
+	for _, b := range r.letters {
+		if !b.isNew {
+			continue
+		}
+		record, err := r.deadLetterRecord(b)
+		if err != nil {
+			return err
+		}
+		records = append(records, record)
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	r.appended = true
+	return r.r.cfg.Outbox.Forward(ctx, tx, records...)
+}
+
+func (r *run) deadLetterRecord(b *burial) (outbox.Record, error) {
+	it := b.item
+	letter := DeadLetter{
+		FailedAt: r.now, SourceTopic: it.msg.Topic, SourcePartition: it.msg.Partition, SourceOffset: it.msg.Offset,
+		ConsumerGroup: r.scope.Consumer, EventID: it.event.EventID, EventType: it.msg.EventType,
+		ErrorClass: b.fault.class, ErrorMessage: storable(b.fault.message), AttemptCount: b.fault.attempts,
+		OriginalKey: it.msg.Key, OriginalHeaders: it.msg.Headers, OriginalValue: it.value,
+	}
+	value, err := json.Marshal(letter)
+	if err != nil {
+		return outbox.Record{}, fmt.Errorf("consumer: encode dead letter of %s/%d/%d: %w", it.msg.Topic, it.msg.Partition, it.msg.Offset, err)
+	}
+	return outbox.Record{
+		Topic: r.topic.DeadLetterTopic, Key: it.msg.Key, Value: value,
+		EventID: it.event.EventID, EventType: it.msg.EventType, TenantID: it.event.Aggregate.TenantID,
+	}, nil
+}
+
+// storable makes an error text fit a text column and a log line: bounded, valid
+// UTF-8, without the NUL that PostgreSQL refuses.
+func storable(message string) string {
+	message = strings.ReplaceAll(strings.ToValidUTF8(message, "\uFFFD"), "\x00", "\uFFFD")
+	if len(message) > maxMessageBytes {
+		message = strings.ToValidUTF8(message[:maxMessageBytes], "") + " (cut)"
+	}
+	return message
+}
+
+func storedHeaders(headers []envelope.Header) []byte { return envelope.EncodeHeaders(headers) }
+
+// faultOf classifies what a handler returned. attempts is how many were made.
+// final is false while another attempt may follow.
+func faultOf(err error, attempts, maxAttempts int) (f *fault, final bool) {
+	var own *handlerError
+	var contract *contractError
+	message := err.Error()
+	if errors.As(err, &own) && own.stack != "" {
+		message += "\n" + own.stack
+	}
+	switch _, later := RetryDelay(err); {
+	case errors.As(err, &contract):
+		return &fault{SchemaValidationFailed, message, attempts}, true
+	case IsPermanent(err):
+		return &fault{HandlerFailed, message, attempts}, true
+	case later:
+		return &fault{DependencyExhausted, message, attempts}, attempts >= maxAttempts
+	}
+	return &fault{HandlerFailed, message, attempts}, attempts >= maxAttempts
+}

@@ -1,0 +1,330 @@
+package consumer
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"factline.dev/inbox"
+	"factline.dev/outbox"
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed sql/*.sql
+var statements embed.FS
+
+// statement returns one embedded SQL file. It panics on an unknown name, which
+// is a programmer's error that the prepare test finds.
+func statement(name string) string {
+	text, err := statements.ReadFile("sql/" + name + ".sql")
+	if err != nil {
+		panic("consumer: unknown statement " + name)
+	}
+	return string(text)
+}
+
+var (
+	// errRewound says that the database stands before what this session read: it
+	// was restored. The session must start over from where the database is.
+	errRewound = errors.New("consumer: handle records: the database stands before the records that were read; it was restored from a backup")
+	// errKnown says that an id was in the inbox although its version was next.
+	// The chunk must be decided again with that knowledge.
+	errKnown = errors.New("consumer: handle records: an event id was settled before under another version")
+)
+
+// chunk is records of one partition, or held events of some aggregates, to be
+// handled in one transaction. It may run several times until it commits.
+type chunk struct {
+	r     *Runner
+	topic *topicPlan
+	scope inbox.Scope
+	// from is where this session's reading stood before the records.
+	from int64
+	// records are in log order; next is the offset behind the last one.
+	records []item
+	next    int64
+	release []inbox.Aggregate
+	// limit bounds how many held events are applied, negative is unbounded.
+	limit int
+	// settled are ids learned to be settled, by an earlier run.
+	settled map[string]bool
+	// condemned are events to give up, by id.
+	condemned map[string]*fault
+	// culprit is the event that the last failed run was handling.
+	culprit *item
+}
+
+// run is one attempt at a chunk: the state that its transaction builds up.
+type run struct {
+	*chunk
+	now time.Time
+	// items are the records and then the held events.
+	items    []item
+	plan     inbox.Plan
+	changes  *inbox.Changes
+	applied  []*item
+	letters  []*burial
+	rejected []rejection
+	// tenant is what factline.tenant is set to.
+	tenant   string
+	appended bool
+	// more are aggregates whose held events were not looked at to the end.
+	more []inbox.Aggregate
+}
+
+// rejection is an event that the business refused.
+type rejection struct {
+	item   *item
+	reason error
+}
+
+// burial is an event being given up.
+type burial struct {
+	id     string
+	item   *item
+	fault  *fault
+	isNew  bool
+	blocks bool
+}
+
+// do runs the chunk in one transaction. Nothing of it remains on an error,
+// unless the error came from the commit, whose outcome may then be unknown: to
+// run it again is right in either case.
+func (c *chunk) do(ctx context.Context) (*run, error) {
+	tx, err := c.r.cfg.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return nil, fmt.Errorf("consumer: begin transaction of %s: %w", c.scope.Consumer, err)
+	}
+	defer func() {
+		// After a commit this does nothing; otherwise the connection must be
+		// clean before the pool lends it again, also during a shutdown.
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = tx.Rollback(cleanup)
+	}()
+	r := &run{chunk: c, now: c.r.cfg.Now()}
+	if err := r.decide(ctx, tx); err != nil {
+		return r, err
+	}
+	if err := r.store(ctx, tx); err != nil {
+		return r, err
+	}
+	if err := r.effect(ctx, tx); err != nil {
+		return r, blame(err, tx.Conn())
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return r, blame(fmt.Errorf("consumer: commit: %w", err), tx.Conn())
+	}
+	return r, nil
+}
+
+func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
+	events := make([]inbox.Event, len(r.records))
+	for i := range r.records {
+		events[i] = r.records[i].event
+	}
+	loaded, err := inbox.Load(ctx, tx, r.scope, events, r.release)
+	if errors.Is(err, inbox.ErrPartitionUnknown) || (err == nil && loaded.Progress.NextOffset < r.from) {
+		return errRewound
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.assemble(&loaded); err != nil {
+		return err
+	}
+	events = make([]inbox.Event, len(r.items))
+	for i := range r.items {
+		r.judgeAgain(&r.items[i])
+		events[i] = r.items[i].event
+		events[i].Repeated = r.items[i].msg.Offset < loaded.Progress.NextOffset
+	}
+	loaded.View.Settled = r.settled
+	r.plan = inbox.Decide(loaded.View, events, len(r.records), r.release, r.limit)
+	if err := r.learnSettled(ctx, tx); err != nil {
+		return err
+	}
+	if len(r.settled) > len(loaded.View.Settled) {
+		loaded.View.Settled = r.settled
+		r.plan = inbox.Decide(loaded.View, events, len(r.records), r.release, r.limit)
+	}
+	r.more = append(r.plan.More, r.unread(loaded.View.Held)...)
+	return nil
+}
+
+// assemble puts the held events behind the records.
+func (r *run) assemble(loaded *inbox.Loaded) error {
+	r.items = append(make([]item, 0, len(r.records)+len(loaded.Held)), r.records...)
+	loaded.View.Held = make(map[inbox.Aggregate][]int)
+	for _, h := range loaded.Held {
+		it, err := r.r.readHeld(r.topic, h)
+		if err != nil {
+			return fmt.Errorf("consumer: read held event at %s/%d/%d: %w", r.scope.Topic, h.Partition, h.Offset, err)
+		}
+		loaded.View.Held[it.event.Aggregate] = append(loaded.View.Held[it.event.Aggregate], len(r.items))
+		r.items = append(r.items, it)
+	}
+	return nil
+}
+
+func (r *run) judgeAgain(it *item) {
+	if f := r.condemned[it.event.EventID]; f != nil && it.event.Fault != inbox.Unreadable {
+		it.fault, it.event.Fault = f, inbox.Broken
+	}
+}
+
+// learnSettled looks up whether events that are about to be given up have been
+// settled before. It is asked for these few alone, to spare every chunk the question.
+func (r *run) learnSettled(ctx context.Context, tx pgx.Tx) error {
+	var ids []string
+	for _, s := range r.plan.Steps {
+		if id := r.items[s.Event].event.EventID; id != "" && (s.Verdict == inbox.Dead || s.Verdict == inbox.Conflict) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	settled, err := inbox.SettledIDs(ctx, tx, r.scope.Consumer, ids)
+	if err != nil || len(settled) == 0 {
+		return err
+	}
+	r.learn(settled)
+	return nil
+}
+
+// learn replaces the map, because the decision before holds the old one.
+func (c *chunk) learn(ids []string) {
+	settled := make(map[string]bool, len(c.settled)+len(ids))
+	for id := range c.settled {
+		settled[id] = true
+	}
+	for _, id := range ids {
+		settled[id] = true
+	}
+	c.settled = settled
+}
+
+// unread are the aggregates of which every held event that was read is dealt
+// with, so that there may be more.
+func (r *run) unread(held map[inbox.Aggregate][]int) (more []inbox.Aggregate) {
+	done := make(map[inbox.Aggregate]int)
+	for _, s := range r.plan.Steps {
+		if it := &r.items[s.Event]; it.held {
+			done[it.event.Aggregate]++
+		}
+	}
+	for a, indexes := range held {
+		if len(indexes) == inbox.HeldLimit && done[a] == len(indexes) {
+			more = append(more, a)
+		}
+	}
+	return more
+}
+
+// store writes everything but the effects, in one round trip.
+func (r *run) store(ctx context.Context, tx pgx.Tx) error {
+	r.changes = inbox.NewChanges(r.scope, r.now)
+	r.changes.Moves, r.changes.NextOffset = r.plan.Moves, r.next
+	for _, s := range r.plan.Steps {
+		r.change(&r.items[s.Event], s.Verdict)
+	}
+	batch := &pgx.Batch{}
+	r.changes.Queue(batch)
+	for _, b := range r.letters {
+		r.queueBurial(batch, b)
+	}
+	if len(r.applied) > 0 {
+		r.sortByTenant()
+		r.tenant = r.applied[0].event.Aggregate.TenantID
+		batch.Queue(statement("set_tenant"), r.tenant)
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("consumer: store progress of %s in %s: %w", r.scope.Consumer, r.scope.Topic, err)
+	}
+	if err := r.dropKnown(); err != nil {
+		return err
+	}
+	return r.forward(ctx, tx)
+}
+
+func (r *run) change(it *item, verdict inbox.Verdict) {
+	e := &it.event
+	switch verdict {
+	case inbox.Apply:
+		r.applied = append(r.applied, it)
+		if !e.Tombstone {
+			r.changes.Done(e.EventID, it.msg.Partition, it.msg.Offset)
+		}
+	case inbox.HoldGap:
+		r.hold(it, inbox.ReasonGap)
+	case inbox.HoldBlocked:
+		r.hold(it, inbox.ReasonBlocked)
+	case inbox.Conflict:
+		r.hold(it, inbox.ReasonConflict)
+		r.bury(it, &fault{VersionConflict, "another event of the aggregate has this version; its producer was restored from a backup or counts wrongly", 1})
+		return
+	case inbox.Dead:
+		r.bury(it, it.fault)
+	}
+	if it.held && verdict != inbox.HoldGap && verdict != inbox.HoldBlocked {
+		r.changes.LetGo(it.msg.Partition, it.msg.Offset)
+	}
+}
+
+func (r *run) hold(it *item, reason string) {
+	r.changes.Hold(inbox.Held{
+		Event: &it.event, EventType: it.msg.EventType, Reason: reason,
+		Record: inbox.HeldRecord{
+			Partition: it.msg.Partition, Offset: it.msg.Offset, Key: it.msg.Key,
+			Headers: storedHeaders(it.msg.Headers), Value: it.value, RecordTime: it.msg.RecordTime,
+		},
+	})
+}
+
+// dropKnown acts on ids that turned out to be settled. Where versions decide,
+// the whole chunk is decided again with that knowledge; otherwise their effects
+// are left out.
+func (r *run) dropKnown() error {
+	known := r.changes.Known()
+	if len(known) == 0 {
+		return nil
+	}
+	r.learn(known)
+	if r.scope.Mode != inbox.Unordered {
+		return errKnown
+	}
+	kept := r.applied[:0]
+	for _, it := range r.applied {
+		if !r.settled[it.event.EventID] {
+			kept = append(kept, it)
+		}
+	}
+	r.applied = kept
+	for i, s := range r.plan.Steps {
+		if s.Verdict == inbox.Apply && r.settled[r.items[s.Event].event.EventID] {
+			r.plan.Steps[i].Verdict = inbox.Duplicate
+		}
+	}
+	return nil
+}
+
+func (r *run) effect(ctx context.Context, tx pgx.Tx) error {
+	if len(r.applied) == 0 {
+		return nil
+	}
+	inside, buffer := outbox.WithBuffer(ctx, tx)
+	if err := r.handle(inside, tx); err != nil {
+		return err
+	}
+	r.appended = r.appended || buffer.Len() > 0
+	if err := buffer.Flush(ctx, r.r.cfg.Outbox); err != nil {
+		return err
+	}
+	return r.markRejected(ctx, tx)
+}

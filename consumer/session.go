@@ -1,0 +1,216 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// session is one membership in the group, from joining to leaving.
+type session struct {
+	r      *Runner
+	client *kgo.Client
+	admin  *kadm.Client
+	slots  chan struct{}
+	// work outlives the cancellation of Run by the time to drain.
+	work   context.Context
+	cancel context.CancelFunc
+	// stop ends the session with a cause.
+	stop context.CancelCauseFunc
+
+	mu    sync.Mutex
+	owned map[topicPartition]*partition
+	// commitMu keeps an offset commit and a rebalance apart: no commit can be
+	// under way for a partition that was given back.
+	commitMu sync.Mutex
+}
+
+// runSession joins the group, works until ctx ends or the session fails, drains
+// and leaves. It returns the reason when that was not ctx.
+func (r *Runner) runSession(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s := &session{r: r, slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), stop: stop, owned: make(map[topicPartition]*partition)}
+	s.work, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer s.cancel()
+	client, err := kgo.NewClient(s.clientOptions()...)
+	if err != nil {
+		return fmt.Errorf("consumer: make a Kafka client for %s: %w", r.cfg.Group, err)
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+
+	var loops sync.WaitGroup
+	background, end := context.WithCancel(s.work)
+	loops.Go(func() { s.commitLoop(background) })
+	loops.Go(func() { s.sweepLoop(background) })
+	s.poll(ctx)
+	s.drain(s.all())
+	end()
+	loops.Wait()
+	s.commit()
+	// The client's own leave calls back for what is still assigned; nothing is.
+	client.CloseAllowingRebalance()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
+
+func (s *session) clientOptions() []kgo.Opt {
+	cfg := s.r.cfg
+	topics := make([]string, 0, len(cfg.Subscriptions))
+	for _, sub := range cfg.Subscriptions {
+		topics = append(topics, sub.Topic)
+	}
+	return append(append([]kgo.Opt{kgo.ClientID(cfg.Service)}, cfg.ClientOptions...),
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ConsumerGroup(cfg.Group),
+		kgo.ConsumeTopics(topics...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.DisableAutoCommit(),
+		// An offset that the log no longer holds stops its partition. The
+		// default would go on elsewhere without a word.
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		// Records are handed over within microseconds of a poll. Without the
+		// block, records of an earlier assignment could reach a later one.
+		kgo.BlockRebalanceOnPoll(),
+		kgo.AdjustFetchOffsetsFn(s.startOffsets),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { s.giveBack(lost, true) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { s.giveBack(lost, false) }),
+	)
+}
+
+func (s *session) fail(err error) { s.stop(err) }
+
+func (s *session) poll(ctx context.Context) {
+	for {
+		fetches := s.client.PollRecords(ctx, 0)
+		if ctx.Err() != nil || fetches.IsClientClosed() {
+			s.client.AllowRebalance()
+			return
+		}
+		now := time.Now()
+		fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+			if p := s.get(f.Topic, f.Partition); p != nil && len(f.Records) > 0 {
+				if p.enqueue(f.Records, f.HighWatermark, now) {
+					s.client.PauseFetchPartitions(map[string][]int32{f.Topic: {f.Partition}})
+				}
+			}
+		})
+		s.client.AllowRebalance()
+		s.fetchErrors(ctx, fetches)
+	}
+}
+
+func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) {
+	errs := fetches.Errors()
+	for _, e := range errs {
+		r := s.r
+		r.metrics.fetchErrors.WithLabelValues(r.cfg.Group, e.Topic).Inc()
+		if errors.Is(e.Err, kerr.OffsetOutOfRange) {
+			s.stopped(e.Topic, e.Partition)
+			continue
+		}
+		r.cfg.Logger.Warn("fetch failed", "group", r.cfg.Group, "topic", e.Topic, "partition", e.Partition, "error", e.Err.Error())
+	}
+	if len(errs) > 0 && fetches.Empty() {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// stopped reports a partition whose next offset is gone from the log. Going on
+// at the log's start would skip events without a trace.
+func (s *session) stopped(topic string, id int32) {
+	var next int64 = -1
+	if p := s.get(topic, id); p != nil {
+		next = p.finished.Load()
+	}
+	s.r.metrics.stopped.WithLabelValues(s.r.cfg.Group, topic, fmt.Sprint(id)).Set(1)
+	s.r.cfg.Logger.Error("partition stopped: the log no longer holds its next offset, events are lost to this group; restore them to the topic, or rebuild this consumer, or accept the loss by setting next_offset in factline.consumer_offset to the log's start, then restart",
+		"group", s.r.cfg.Group, "topic", topic, "partition", id, "offset", next)
+}
+
+func (s *session) get(topic string, id int32) *partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owned[topicPartition{topic, id}]
+}
+
+func (s *session) all() []*partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*partition, 0, len(s.owned))
+	for _, p := range s.owned {
+		all = append(all, p)
+	}
+	return all
+}
+
+func (s *session) resume(p *partition) {
+	s.client.ResumeFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
+}
+
+// drain lets the transactions under way end, and cancels those that take longer
+// than DrainTimeout. Nothing rests on it: a cancelled one is repeated.
+func (s *session) drain(partitions []*partition) {
+	for _, p := range partitions {
+		p.halt()
+	}
+	deadline := time.NewTimer(s.r.cfg.DrainTimeout)
+	defer deadline.Stop()
+	late := false
+	for _, p := range partitions {
+		if !late {
+			select {
+			case <-p.done:
+				continue
+			case <-deadline.C:
+				late = true
+			}
+		}
+		p.cancel()
+	}
+	for _, p := range partitions {
+		<-p.done
+	}
+}
+
+// giveBack ends the work on partitions before the group hands them on. The map
+// may be empty, and it may not come at all: then the other owner's lock decides.
+func (s *session) giveBack(lost map[string][]int32, commit bool) {
+	var partitions []*partition
+	for topic, ids := range lost {
+		for _, id := range ids {
+			if p := s.get(topic, id); p != nil {
+				partitions = append(partitions, p)
+			}
+		}
+	}
+	s.drain(partitions)
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if commit {
+		s.commitOffsets(partitions)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range partitions {
+		delete(s.owned, topicPartition{p.scope.Topic, p.scope.Partition})
+		s.resume(p) // pauses outlive an assignment
+		s.r.forgetPartition(p.scope.Topic, p.scope.Partition)
+	}
+}

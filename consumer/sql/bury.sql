@@ -1,0 +1,5 @@
+INSERT INTO factline.dead_letter (dead_letter_id, consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
+    aggregate_version, event_id, event_type, error_class, error_message, attempts, blocks, block_key,
+    record_key, headers, value, failed_at, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 'OPEN')
+ON CONFLICT (consumer, topic, partition, "offset") DO NOTHING

@@ -1,0 +1,119 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"factline.dev/inbox"
+)
+
+const (
+	// sweepLimit bounds the aggregates of one sweep.
+	sweepLimit = 200
+	// countEvery is how many sweeps lie between two counts of what waits.
+	countEvery = 5
+)
+
+// sweepLoop looks after what no new record would set in motion: held events
+// that became due, gaps that last, and lag while nothing is fetched.
+func (s *session) sweepLoop(ctx context.Context) {
+	wait := s.r.cfg.SweepInterval
+	for n := 0; ; n++ {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		started := time.Now()
+		if err := s.sweep(ctx, n%countEvery == 0); err != nil && ctx.Err() == nil {
+			s.r.cfg.Logger.Warn("sweep failed", "group", s.r.cfg.Group, "error", err.Error())
+		}
+		// Many held events make a sweep long; it must not become the load.
+		wait = max(s.r.cfg.SweepInterval, 20*time.Since(started))
+	}
+}
+
+func (s *session) sweep(ctx context.Context, count bool) error {
+	byTopic := make(map[string][]int32)
+	for _, p := range s.all() {
+		byTopic[p.scope.Topic] = append(byTopic[p.scope.Topic], p.scope.Partition)
+	}
+	for topic, partitions := range byTopic {
+		if s.r.topics[topic].Mode == Ordered {
+			if err := s.sweepTopic(ctx, topic, partitions, count); err != nil {
+				return err
+			}
+		}
+		if count {
+			s.refreshLag(ctx, topic)
+		}
+	}
+	return nil
+}
+
+func (s *session) sweepTopic(ctx context.Context, topic string, partitions []int32, count bool) error {
+	due, err := inbox.Due(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, sweepLimit)
+	if err != nil {
+		return err
+	}
+	for id, aggregates := range due {
+		if p := s.get(topic, id); p != nil {
+			p.askRelease(aggregates)
+		}
+	}
+	if !count {
+		return nil
+	}
+	now := s.r.cfg.Now()
+	before := time.Time{}
+	if s.r.cfg.GapAlertAfter > 0 {
+		before = now.Add(-s.r.cfg.GapAlertAfter)
+	}
+	waiting, err := inbox.CountWaiting(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, before)
+	if err != nil {
+		return err
+	}
+	s.reportWaiting(topic, waiting, now)
+	return nil
+}
+
+func (s *session) reportWaiting(topic string, w inbox.Waiting, now time.Time) {
+	m, group := s.r.metrics, s.r.cfg.Group
+	for _, reason := range []string{inbox.ReasonGap, inbox.ReasonBlocked, inbox.ReasonConflict} {
+		m.held.WithLabelValues(group, topic, reason).Set(float64(w.Held[reason]))
+	}
+	m.blocked.WithLabelValues(group, topic).Set(float64(w.BlockedKeys))
+	m.overdue.WithLabelValues(group, topic).Set(float64(len(w.Gaps)))
+	for _, g := range w.Gaps {
+		s.r.cfg.Logger.Error("events wait for a missing version", "group", group, "topic", topic, "partition", g.Partition,
+			"tenant_id", g.Aggregate.TenantID, "aggregate_type", g.Aggregate.Type, "aggregate_id", g.Aggregate.ID,
+			"missing", missing(g), "held", g.HeldEvents, "waiting", now.Sub(g.Since).Round(time.Second))
+	}
+}
+
+func missing(g inbox.Gap) string {
+	if g.Applied+1 == g.Next-1 {
+		return fmt.Sprint(g.Applied + 1)
+	}
+	return fmt.Sprintf("%d to %d", g.Applied+1, g.Next-1)
+}
+
+// refreshLag asks for the ends of the log, because a partition that waits
+// fetches nothing and would show the lag of before.
+func (s *session) refreshLag(ctx context.Context, topic string) {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	ends, err := s.admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return
+	}
+	for _, p := range s.all() {
+		if end, ok := ends.Lookup(topic, p.scope.Partition); ok && end.Err == nil && p.scope.Topic == topic {
+			p.highWater.Store(end.Offset)
+			s.r.setLag(topic, p.scope.Partition, end.Offset-p.finished.Load())
+		}
+	}
+}

@@ -1,3 +1,0 @@
-SELECT event_id
-FROM factline.inbox
-WHERE consumer = $1 AND event_id = ANY ($2::text[]) AND state = 'DEAD'
