@@ -1,0 +1,167 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"factline.dev/envelope"
+	"factline.dev/platform/internal/database"
+	"github.com/jackc/pgx/v5"
+)
+
+// Request asks for the fulfilment of one line.
+type Request struct {
+	TenantID, OrderID, LineID string
+	Attempt                   int
+	RequestedAt               time.Time
+}
+
+// Fulfilment is the port to whatever gets a line done.
+//
+// Request is called in the transaction that put the line to REQUESTED and must
+// only write there; the call to another system comes after the commit. The
+// result arrives later through [Service.Complete]. A request may be repeated
+// with the same line and attempt and must then have one effect.
+type Fulfilment interface {
+	Request(ctx context.Context, tx pgx.Tx, r Request) error
+}
+
+// Delayed fulfils every line after a fixed time, through the table timer. It
+// stands in for the fulfilment adapter.
+type Delayed struct{ Delay time.Duration }
+
+const timerKind = "line.complete"
+
+// timerBody is what a timer carries beside its columns: the answer it stands
+// for, and the request that it continues.
+type timerBody struct {
+	LineID        string `json:"lineId"`
+	Attempt       int    `json:"attempt"`
+	CorrelationID string `json:"correlationId"`
+	Traceparent   string `json:"traceparent"`
+}
+
+// Request sets the timer.
+func (f Delayed) Request(ctx context.Context, tx pgx.Tx, r Request) error {
+	cause := envelope.CauseFrom(ctx)
+	_, err := tx.Exec(ctx, statement("insert_timer"), pgx.NamedArgs{
+		"timer_id": "tmr_" + envelope.NewID(), "tenant_id": r.TenantID, "kind": timerKind, "aggregate_id": r.OrderID,
+		"due_at": r.RequestedAt.Add(f.Delay), "body": timerBody{r.LineID, r.Attempt, cause.CorrelationID, cause.Traceparent},
+	})
+	if err != nil {
+		return fmt.Errorf("order: set timer for line %s: %w", r.LineID, err)
+	}
+	return nil
+}
+
+type timer struct {
+	TimerID     string    `db:"timer_id"`
+	TenantID    string    `db:"tenant_id"`
+	AggregateID string    `db:"aggregate_id"`
+	Body        timerBody `db:"body"`
+}
+
+const (
+	timerPoll    = 20 * time.Millisecond
+	timerBackoff = 5 * time.Second
+	// keepTimers is how long a fired timer stays for those who look into it.
+	keepTimers = 24 * time.Hour
+)
+
+// fireTimers fires what is due until ctx ends. Several may run at once: a timer
+// is claimed by its row lock, for the transaction that fires it.
+func (s *Service) fireTimers(ctx context.Context) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pause.C:
+		}
+		next := time.Duration(0)
+		fired, err := s.fireOne(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.host.Logger.Error("timer failed", "service", Name, "error", err)
+			next = time.Second
+		case !fired:
+			next = timerPoll
+		}
+		pause.Reset(next)
+	}
+}
+
+// fireOne fires the oldest due timer and reports whether there was one. A timer
+// that fails is put back for a while, so that it does not stand before others.
+func (s *Service) fireOne(ctx context.Context) (bool, error) {
+	var t timer
+	err := database.Retrying(ctx, func() error {
+		t = timer{}
+		return database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, statement("claim_timer"), pgx.NamedArgs{"kind": timerKind, "now": s.now()})
+			if err != nil {
+				return err
+			}
+			if t, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[timer]); err != nil {
+				return err
+			}
+			return s.fire(ctx, tx, t)
+		})
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows) && t.TimerID == "":
+		return false, nil
+	case err == nil:
+		s.outbox.Wake()
+		return true, nil
+	case t.TimerID != "" && ctx.Err() == nil:
+		return false, errors.Join(fmt.Errorf("order: fire timer %s: %w", t.TimerID, err), s.putBack(ctx, t))
+	}
+	return false, err
+}
+
+func (s *Service) fire(ctx context.Context, tx pgx.Tx, t timer) error {
+	if err := database.SetTenant(ctx, tx, t.TenantID); err != nil {
+		return err
+	}
+	ctx = envelope.WithCause(ctx, envelope.Cause{
+		TenantID: t.TenantID, CorrelationID: t.Body.CorrelationID, CausationID: "timer_" + t.TimerID, Traceparent: t.Body.Traceparent,
+		Metadata: map[string]string{"actorType": "TIMER", "actorId": "timer_" + t.TimerID},
+	})
+	result := Result{LineID: t.Body.LineID, Attempt: t.Body.Attempt, ExternalReference: "SIM-" + t.Body.LineID}
+	if err := s.Complete(ctx, tx, t.TenantID, t.AggregateID, "timer_"+t.TimerID, result); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, statement("close_timer"), pgx.NamedArgs{"timer_id": t.TimerID})
+	return err
+}
+
+func (s *Service) putBack(ctx context.Context, t timer) error {
+	return database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, statement("delay_timer"), pgx.NamedArgs{"timer_id": t.TimerID, "until": s.now().Add(timerBackoff)})
+		return err
+	})
+}
+
+// sweepTimers deletes what fired long ago, every hour.
+func (s *Service) sweepTimers(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		err := database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, statement("sweep_timers"), pgx.NamedArgs{"before": s.now().Add(-keepTimers)})
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			s.host.Logger.Warn("fired timers stay for now", "service", Name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

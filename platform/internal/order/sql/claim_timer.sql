@@ -1,0 +1,4 @@
+SELECT timer_id, tenant_id, aggregate_id, body FROM orders.timer
+WHERE state = 'PENDING' AND kind = @kind AND due_at <= @now AND claimed_until <= @now
+ORDER BY due_at LIMIT 1
+FOR UPDATE SKIP LOCKED

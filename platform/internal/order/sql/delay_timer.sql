@@ -1,0 +1,1 @@
+UPDATE orders.timer SET claimed_until = @until, attempts = attempts + 1 WHERE timer_id = @timer_id

@@ -1,0 +1,1 @@
+DELETE FROM orders.timer WHERE state = 'DONE' AND due_at < @before
