@@ -80,7 +80,8 @@ func (c *Cluster) CreateTopic(t testing.TB, name string, partitions int, configs
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	admin := kadm.NewClient(c.Client(t))
+	// By default a client remembers for 5 s that a topic did not exist.
+	admin := kadm.NewClient(c.Client(t, kgo.MetadataMinAge(10*time.Millisecond)))
 	values := make(map[string]*string, len(configs))
 	for k, v := range configs {
 		values[k] = &v

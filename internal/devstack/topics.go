@@ -66,7 +66,8 @@ func ensureTopics(ctx context.Context, addrs []string, topics []TopicSpec, overw
 	if err := errors.Join(errs...); err != nil || len(topics) == 0 {
 		return err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
+	// By default a client remembers for 5 s that a topic did not exist.
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.MetadataMinAge(10*time.Millisecond))
 	if err != nil {
 		return fmt.Errorf("devstack: create topics on %s: %w", strings.Join(addrs, ","), err)
 	}
