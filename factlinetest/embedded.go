@@ -2,11 +2,13 @@ package factlinetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -49,8 +51,8 @@ func startEmbedded(ctx context.Context) (*embedded, error) {
 	return e, err
 }
 
-// scratchFolder also clears away what killed runs have left: a folder that is a
-// day old, or whose test binary is gone and that nobody asked to keep.
+// scratchFolder also clears away what killed runs have left, and the folders of
+// failed tests but for the newest few.
 func scratchFolder() (string, error) {
 	root := filepath.Join(os.TempDir(), "factlinetest-"+strconv.Itoa(os.Geteuid()))
 	if err := os.MkdirAll(root, 0o755); err != nil {
@@ -72,33 +74,53 @@ func scratchFolder() (string, error) {
 
 func sweepFolders(root string, now time.Time) {
 	entries, _ := os.ReadDir(root)
+	var kept []scratch
 	for _, e := range entries {
-		dir := filepath.Join(root, e.Name())
-		if abandoned(dir, e, now) {
-			_ = os.RemoveAll(dir)
+		s, ok := inspect(root, e)
+		switch {
+		case !ok || s.alive:
+		case s.kept:
+			kept = append(kept, s)
+		case now.Sub(s.made) > settleFor:
+			_ = os.RemoveAll(s.dir)
+		}
+	}
+	slices.SortFunc(kept, func(a, b scratch) int { return b.made.Compare(a.made) })
+	for i, s := range kept {
+		if i >= keepMost || now.Sub(s.made) > keepFor {
+			_ = os.RemoveAll(s.dir)
 		}
 	}
 }
 
-// abandoned leaves a minute, so that a server that is still on its way out, or
-// another pid namespace on the same folder, is not robbed of its files at once.
-func abandoned(dir string, e os.DirEntry, now time.Time) bool {
-	info, err := e.Info()
-	if err != nil {
-		return false
-	}
-	age := now.Sub(info.ModTime())
-	if _, err := os.Stat(filepath.Join(dir, keepFile)); err == nil {
-		return age > keepFor
-	}
-	var pid int
-	if _, err := fmt.Sscanf(e.Name(), "%d-", &pid); err != nil {
-		return age > keepFor
-	}
-	return age > time.Minute && syscall.Kill(pid, 0) == syscall.ESRCH
+const (
+	keepFile = "keep"
+	keepMost = 5
+
+	// settleFor: a server may be on its way out still, and a pid of another
+	// namespace on the same folder looks dead.
+	settleFor = time.Minute
+)
+
+// scratch is a folder that some test binary has made.
+type scratch struct {
+	dir         string
+	made        time.Time
+	alive, kept bool
 }
 
-const keepFile = "keep"
+func inspect(root string, e os.DirEntry) (scratch, bool) {
+	var pid int
+	info, err := e.Info()
+	if _, scanErr := fmt.Sscanf(e.Name(), "%d-", &pid); err != nil || scanErr != nil {
+		return scratch{}, false
+	}
+	s := scratch{dir: filepath.Join(root, e.Name()), made: info.ModTime()}
+	s.alive = !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+	_, err = os.Stat(filepath.Join(s.dir, keepFile))
+	s.kept = err == nil
+	return s, true
+}
 
 // keep marks the folder for keeping and says how to get back to the database.
 func (e *embedded) keep(name string) string {

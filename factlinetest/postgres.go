@@ -86,6 +86,7 @@ func (tm *Template) build(ctx context.Context, s *server) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	s.remember(name)
 	conn, err := pgx.Connect(ctx, s.url(name))
 	if err != nil {
 		return "", fmt.Errorf("factlinetest: migrate template %s: %w", tm.name, err)

@@ -12,8 +12,6 @@ import (
 	"factline.dev/factlinetest"
 )
 
-func TestMain(m *testing.M) { factlinetest.Main(m) }
-
 func TestPostgresGivesEachTestADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int32

@@ -64,10 +64,13 @@ func openServer(ctx context.Context) (*server, error) {
 	if s.admin, err = pgxpool.New(ctx, s.url("postgres")); err != nil {
 		return nil, fmt.Errorf("factlinetest: connect to PostgreSQL: %w", err)
 	}
-	if err := s.check(ctx); err != nil {
-		return nil, err
+	if err = s.check(ctx); err == nil {
+		err = s.sweep(ctx, time.Now())
 	}
-	return s, s.sweep(ctx, time.Now())
+	if err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
 }
 
 func chooseServer(ctx context.Context) (*server, error) {
@@ -126,10 +129,13 @@ func (s *server) seal(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("factlinetest: seal template %s: %w", name, err)
 	}
+	return nil
+}
+
+func (s *server) remember(template string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.templates = append(s.templates, name)
-	return nil
+	s.templates = append(s.templates, template)
 }
 
 // dropTemplates tidies a shared server up; an embedded one just goes.

@@ -30,7 +30,7 @@ type KafkaConfig struct {
 	// HeapMB is the Java heap in megabytes. Default 512.
 	HeapMB int
 
-	// StartTimeout bounds the time to readiness, after downloads. Default 1 minute.
+	// StartTimeout bounds the time to readiness, after downloads. Default 2 minutes.
 	StartTimeout time.Duration
 
 	// Cache keeps the jars. Default [CacheDir].
@@ -46,7 +46,7 @@ func (c KafkaConfig) WithDefaults() KafkaConfig {
 		c.HeapMB = 512
 	}
 	if c.StartTimeout == 0 {
-		c.StartTimeout = time.Minute
+		c.StartTimeout = 2 * time.Minute
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
