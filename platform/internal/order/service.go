@@ -82,13 +82,13 @@ func (s *Service) Run(ctx context.Context) error {
 
 func (s *Service) now() time.Time { return s.host.Now().UTC().Truncate(time.Millisecond) }
 
-// quoteStates is the state that each event leaves a quote in.
+// quoteStates is the state that each event leaves a quote in. An event of
+// quote-service that gets its contract later gets its line here then.
 func quoteStates() map[string]string {
 	return map[string]string{
-		"QuoteDraftCreated": "DRAFT", "QuoteDraftUpdated": "DRAFT", "QuotePriced": "PRICED", "QuotePricingFailed": "DRAFT",
+		"QuoteDraftCreated": "DRAFT", "QuotePriced": "PRICED", "QuotePricingFailed": "DRAFT",
 		"QuoteSubmitted": "SUBMITTED", "QuoteApprovalRequested": "PENDING_APPROVAL", "QuoteApproved": "APPROVED",
-		"QuoteRejected": "REJECTED", "QuoteExpired": "EXPIRED", "QuoteCancelled": "CANCELLED", "QuoteRevised": "DRAFT",
-		"QuoteConverted": "CONVERTED", "QuoteConversionRejected": "CONVERSION_REJECTED",
+		"QuoteCancelled": "CANCELLED", "QuoteConverted": "CONVERTED", "QuoteConversionRejected": "CONVERSION_REJECTED",
 	}
 }
 
@@ -172,8 +172,10 @@ type ownEvent struct {
 	OrderID string `json:"orderId"`
 }
 
+// orderSubscription needs no order: each step looks at the state, and the state
+// it needs was committed before its event.
 func (s *Service) orderSubscription() consumer.Subscription {
-	return consumer.Subscription{Topic: orderTopic, Mode: consumer.Ordered, Handlers: map[string]consumer.Handler{
+	return consumer.Subscription{Topic: orderTopic, Mode: consumer.Unordered, Handlers: map[string]consumer.Handler{
 		"OrderCaptured":  s.advance(s.validateStep),
 		"OrderValidated": s.advance(activateStep),
 		"OrderActivated": s.advance(submitStep),

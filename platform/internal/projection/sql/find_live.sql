@@ -1,0 +1,1 @@
+SELECT table_name FROM projection.live_table WHERE name = $1
