@@ -104,6 +104,7 @@ func (c *Changes) Hold(h Held) {
 }
 
 type blockColumns struct {
+	at                  map[Key]int
 	tenants, types, ids []string
 	keys                [][]byte
 	versions            []int64
@@ -111,17 +112,28 @@ type blockColumns struct {
 	reasons             []string
 }
 
-// Block makes later events of e's key wait for the dead letter with this id.
+// Block makes later events of e's key wait for the dead letter with this id. Of
+// several blocks of one key the last call counts.
 func (c *Changes) Block(e *Event, deadLetterID, reason string) {
 	b := &c.blocks
-	b.tenants = append(b.tenants, e.Aggregate.TenantID)
-	b.keys = append(b.keys, []byte(e.BlockKey))
-	b.types = append(b.types, e.Aggregate.Type)
-	b.ids = append(b.ids, e.Aggregate.ID)
-	b.versions = append(b.versions, e.Version)
-	b.events = append(b.events, e.EventID)
-	b.letters = append(b.letters, deadLetterID)
-	b.reasons = append(b.reasons, reason)
+	if b.at == nil {
+		b.at = make(map[Key]int)
+	}
+	at, again := b.at[e.Key()]
+	if !again {
+		at = len(b.ids)
+		b.at[e.Key()] = at
+		b.grow()
+	}
+	b.tenants[at], b.keys[at] = e.Aggregate.TenantID, []byte(e.BlockKey)
+	b.types[at], b.ids[at], b.versions[at] = e.Aggregate.Type, e.Aggregate.ID, e.Version
+	b.events[at], b.letters[at], b.reasons[at] = e.EventID, deadLetterID, reason
+}
+
+func (b *blockColumns) grow() {
+	b.tenants, b.keys = append(b.tenants, ""), append(b.keys, nil)
+	b.types, b.ids, b.versions = append(b.types, ""), append(b.ids, ""), append(b.versions, 0)
+	b.events, b.letters, b.reasons = append(b.events, ""), append(b.letters, ""), append(b.reasons, "")
 }
 
 // Queue adds the statements of all changes to a batch, which must be sent in
@@ -137,12 +149,14 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	if len(c.Moves) > 0 {
 		c.queueMoves(batch)
 	}
-	if len(c.gone.ids) > 0 {
-		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
-	}
+	// Holding comes before letting go: a record that was delivered again can do
+	// both in one chunk, and then it is gone.
 	if h := c.held; len(h.offsets) > 0 {
 		batch.Queue(statement("hold"), consumer, topic, h.partitions, h.offsets, h.tenants, h.aggregateTypes, h.aggregateIDs,
 			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now)
+	}
+	if len(c.gone.ids) > 0 {
+		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
 	}
 	if b := c.blocks; len(b.ids) > 0 {
 		batch.Queue(statement("block"), consumer, topic, c.scope.Partition, b.tenants, b.keys, b.types, b.ids,

@@ -56,7 +56,10 @@ type Plan struct {
 // release. At most limit held events are applied; a negative limit is none. It
 // uses nothing but its arguments and changes none of them.
 func Decide(v View, events []Event, n int, release []Aggregate, limit int) Plan {
-	d := &decider{view: v, events: events, limit: limit, gates: make(map[Aggregate]Position), cursor: make(map[Aggregate]int)}
+	d := &decider{
+		view: v, events: events, limit: limit, gates: make(map[Aggregate]Position, n),
+		settled: make(map[string]bool, n), cursor: make(map[Aggregate]int),
+	}
 	d.plan.Steps = make([]Step, 0, n)
 	for _, a := range release {
 		d.release(a)
@@ -79,7 +82,8 @@ type decider struct {
 	// What changed within this chunk lies over the view.
 	gates  map[Aggregate]Position
 	blocks map[Key]Block
-	seen   map[string]bool
+	// settled are the ids that this chunk applies or gives up.
+	settled map[string]bool
 	// cursor is how many held events of an aggregate are dealt with.
 	cursor map[Aggregate]int
 	plan   Plan
@@ -93,14 +97,26 @@ func (d *decider) judge(e *Event) Verdict {
 		return Duplicate
 	case e.Tombstone:
 		return Apply
-	case d.view.Settled[e.EventID]:
+	case d.view.Settled[e.EventID] || d.settled[e.EventID]:
 		return Duplicate
+	}
+	verdict := d.judgeByMode(e)
+	if verdict == Apply || verdict == Dead || verdict == Conflict {
+		d.settled[e.EventID] = true
+	}
+	return verdict
+}
+
+func (d *decider) judgeByMode(e *Event) Verdict {
+	switch {
 	case d.view.Mode == Ordered:
 		return d.judgeOrdered(e)
 	case d.view.Mode == Latest:
 		return d.judgeLatest(e)
+	case e.Fault == Broken:
+		return Dead
 	}
-	return d.judgeUnordered(e)
+	return effect(e)
 }
 
 func (d *decider) judgeOrdered(e *Event) Verdict {
@@ -150,20 +166,6 @@ func (d *decider) judgeLatest(e *Event) Verdict {
 	return effect(e)
 }
 
-func (d *decider) judgeUnordered(e *Event) Verdict {
-	if d.seen[e.EventID] {
-		return Duplicate
-	}
-	if d.seen == nil {
-		d.seen = make(map[string]bool)
-	}
-	d.seen[e.EventID] = true
-	if e.Fault == Broken {
-		return Dead
-	}
-	return effect(e)
-}
-
 func effect(e *Event) Verdict {
 	if e.Handled {
 		return Apply
@@ -209,7 +211,8 @@ func (d *decider) block(k Key) (Block, bool) {
 }
 
 func (d *decider) move(e *Event, baseline bool) {
-	d.gates[e.Aggregate] = Position{Version: e.Version, EventID: e.EventID, IsBaseline: baseline}
+	before, _ := d.gate(e.Aggregate)
+	d.gates[e.Aggregate] = Position{Version: e.Version, EventID: e.EventID, IsBaseline: baseline || before.IsBaseline}
 }
 
 func (d *decider) stop(e *Event) {

@@ -133,6 +133,18 @@ func TestDecideWithinOneChunk(t *testing.T) {
 			want:   []Step{{0, Apply}, {1, Conflict}, {2, HoldBlocked}},
 		},
 		{
+			name:   "an id that comes again with the next version takes no effect",
+			events: []Event{event(order(1), 1), with(event(order(1), 2), func(e *Event) { e.EventID = "ord_1/1" }), event(order(1), 3)},
+			limit:  -1,
+			want:   []Step{{0, Apply}, {1, Duplicate}, {2, HoldGap}},
+		},
+		{
+			name:   "two broken events of a key from the back block it from the first",
+			events: []Event{with(event(order(1), 7), broken), with(event(order(1), 1), broken), event(order(1), 2)},
+			limit:  -1,
+			want:   []Step{{0, Dead}, {1, Dead}, {2, HoldBlocked}},
+		},
+		{
 			name:   "unordered: an id that comes twice is applied once",
 			events: []Event{event(order(1), 1), event(order(1), 1)},
 			limit:  -1, view: View{Mode: Unordered},

@@ -49,8 +49,8 @@ func (e *Event) Key() Key { return Key{TenantID: e.Aggregate.TenantID, BlockKey:
 type Position struct {
 	Version int64
 	EventID string
-	// IsBaseline is set where this was the first version seen and is not 1,
-	// because the log's start was cut.
+	// IsBaseline is set where the first version seen was not 1, because the
+	// log's start was cut.
 	IsBaseline bool
 }
 

@@ -1,5 +1,8 @@
 -- What waited behind the block waits for its version now, most of it for the
--- moment that the consumer needs to apply it.
-UPDATE factline.held_event
-SET reason = 'GAP'
-WHERE consumer = $1 AND topic = $2 AND tenant_id = $3 AND block_key = $4 AND reason = 'BLOCKED'
+-- moment that the consumer needs to apply it, unless another block follows.
+UPDATE factline.held_event h
+SET reason = CASE WHEN EXISTS (
+        SELECT FROM factline.blocked_key b
+        WHERE b.consumer = $1 AND b.topic = $2 AND b.tenant_id = $3 AND b.record_key = $4
+    ) THEN 'BLOCKED' ELSE 'GAP' END
+WHERE h.consumer = $1 AND h.topic = $2 AND h.tenant_id = $3 AND h.block_key = $4 AND h.reason = 'BLOCKED'

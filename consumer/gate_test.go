@@ -1,0 +1,174 @@
+package consumer_test
+
+import (
+	"testing"
+
+	"factline.dev/consumer"
+	"factline.dev/envelope"
+	"factline.dev/factlinetest"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+func TestAMissingVersionHoldsTheLaterOnes(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.start(nil)
+	b.send(order("a", 1), order("a", 3), order("a", 4), order("b", 1))
+	b.wantEffects("a/1", "b/1")
+	b.wantHeld("a/3 GAP", "a/4 GAP")
+	b.wantCommitted(4)
+	b.send(order("a", 2))
+	b.wantEffects("a/1", "b/1", "a/2", "a/3", "a/4")
+	b.wantHeld()
+	b.send(order("a", 3), order("a", 5))
+	b.wantEffects("a/1", "b/1", "a/2", "a/3", "a/4", "a/5")
+}
+
+func TestASecondEventWithATakenVersionIsHeldAndBlocksItsKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.start(nil)
+	other := order("a", 1)
+	other.EventID = "evt_other"
+	b.send(order("a", 1), order("a", 2), func() envelope.Raw { e := order("a", 2); e.EventID = "evt_other"; return e }(), order("a", 3), order("b", 1))
+	b.wantEffects("a/1", "a/2", "b/1")
+	b.wantHeld("a/2 CONFLICT", "a/3 BLOCKED")
+	if class := one[string](b, `SELECT error_class FROM factline.dead_letter`); class != "VERSION_CONFLICT" {
+		t.Errorf("error class = %s, want VERSION_CONFLICT", class)
+	}
+}
+
+func TestTypesWithoutHandlerAdvanceTheGate(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.start(nil)
+	ignored := bad(order("a", 2)) // nobody checks what nobody handles
+	ignored.EventType = "OrderNoted"
+	b.send(order("a", 1), ignored, order("a", 3))
+	b.wantEffects("a/1", "a/3")
+}
+
+func TestWhereTheLogWasCutTheFirstVersionSeenIsTheBaseline(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.send(order("a", 1), order("a", 2), order("a", 3), order("a", 4))
+	b.deleteRecords(2)
+	b.start(nil)
+	b.send(order("b", 2))
+	b.wantEffects("a/3", "a/4", "b/2")
+	if ids := query[string](b, `SELECT aggregate_id FROM factline.gate WHERE is_baseline ORDER BY 1`); len(ids) != 2 {
+		t.Errorf("baselines = %v, want a and b", ids)
+	}
+}
+
+func TestUnorderedAppliesEachIDOnceWhateverItsVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.start(func(c *consumer.Config) { c.Subscriptions[0].Mode = consumer.Unordered })
+	b.send(order("a", 3), order("a", 1), order("a", 3))
+	b.wantEffects("a/3", "a/1")
+	b.send(order("a", 1), bad(order("a", 2)), order("a", 4))
+	b.wantEffects("a/3", "a/1", "a/4")
+	if n := one[int64](b, `SELECT count(*) FROM factline.blocked_key`); n != 0 {
+		t.Errorf("%d keys are blocked, want none in an unordered group", n)
+	}
+	if n := one[int64](b, `SELECT count(*) FROM factline.dead_letter`); n != 1 {
+		t.Errorf("%d dead letters, want 1", n)
+	}
+}
+
+func TestLatestAppliesWhatIsNewerAndDeletesByTombstone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	latest := func(c *consumer.Config) {
+		c.Subscriptions[0].Mode = consumer.Latest
+		c.Subscriptions[0].Handlers = map[string]consumer.Handler{"OrderCaptured": record, "": forget}
+	}
+	stop := b.start(latest)
+	again := order("a", 5)
+	again.EventID = "evt_again"
+	b.send(order("a", 5), order("a", 2), again, order("a", 5))
+	b.wantNext(4)
+	if got := b.effects(); len(got) != 2 {
+		t.Fatalf("effects = %v, want both records of version 5 once each", got)
+	}
+	b.sendRecords(&kgo.Record{Topic: orders, Key: []byte("a")})
+	b.wantNext(5)
+	if got := b.effects(); len(got) != 0 {
+		t.Fatalf("effects after the tombstone = %v, want none", got)
+	}
+	b.send(order("a", 6))
+	b.wantEffects("a/6")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.rewindGroup(0)
+	b.start(latest)
+	b.send(order("a", 7))
+	b.wantEffects("a/6", "a/7")
+}
+
+func TestUnreadableRecordsAreDeadLettersAndBlockNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*kgo.Record)
+	}{
+		{"no JSON", func(r *kgo.Record) { r.Value = []byte("\xff\x00 not json") }},
+		{"a tombstone on an event topic", func(r *kgo.Record) { r.Value = nil }},
+		{"an envelope without eventId", func(r *kgo.Record) { r.Value = []byte(`{"eventType":"OrderCaptured"}`) }},
+		{"a key beyond what an index takes", func(r *kgo.Record) { r.Key = make([]byte, 3000) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			broken := b.recordOf(order("a", 2))
+			tt.change(broken)
+			b.sendRecords(b.recordOf(order("a", 1)), broken, b.recordOf(order("a", 3)), b.recordOf(order("b", 1)))
+			b.start(nil)
+			b.wantEffects("a/1", "b/1")
+			b.wantHeld("a/3 GAP")
+			if n := one[int64](b, `SELECT count(*) FROM factline.blocked_key`); n != 0 {
+				t.Errorf("%d keys are blocked, want none", n)
+			}
+			got := b.deadLetter()
+			if got.ErrorClass != consumer.SchemaValidationFailed || got.EventID != "" || got.EventType != "" {
+				t.Errorf("dead letter = %+v, want SCHEMA_VALIDATION_FAILED without id and type", got)
+			}
+			if string(got.OriginalValue) != string(broken.Value) || (got.OriginalValue == nil) != (broken.Value == nil) {
+				t.Errorf("original value = %q, want %q", got.OriginalValue, broken.Value)
+			}
+		})
+	}
+}
+
+func (b *bundle) deleteRecords(before int64) {
+	b.t.Helper()
+	if err := deleteRecords(b, before); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestARewoundGroupRepeatsNoEffectAndNoDeadLetter(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	stop := b.start(nil)
+	unreadable := b.recordOf(order("z", 1))
+	unreadable.Value = []byte("?")
+	b.sendRecords(b.recordOf(order("a", 1)), unreadable, b.recordOf(bad(order("a", 2))), b.recordOf(order("a", 3)), b.recordOf(order("b", 2)))
+	b.wantNext(5)
+	b.wantCommitted(5)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	before := b.snapshot()
+	b.rewindGroup(0)
+	b.start(nil)
+	b.wantCommitted(5)
+	factlinetest.Eventually(t, patient, "duplicates counted", func() (bool, error) {
+		return b.counter("factline_consumer_duplicates_total") >= 1, nil
+	})
+	if after := b.snapshot(); after != before {
+		t.Errorf("after the rewind:\n%s\nbefore:\n%s", after, before)
+	}
+}

@@ -1,0 +1,45 @@
+package consumer_test
+
+import (
+	"testing"
+
+	"factline.dev/consumer"
+)
+
+func TestEventsTakeEffectOnceInOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	stop := b.start(nil)
+	b.send(order("a", 1), order("a", 2), order("b", 1), order("a", 2), order("b", 1), order("a", 3))
+	b.wantEffects("a/1", "a/2", "b/1", "a/3")
+	b.wantNext(6)
+	b.wantCommitted(6)
+	if err := stop(); err != nil {
+		t.Fatalf("Run = %v, want nil after a graceful drain", err)
+	}
+	if states := query[string](b, `SELECT DISTINCT state FROM factline.inbox`); len(states) != 1 || states[0] != "DONE" {
+		t.Errorf("inbox states = %v, want DONE alone", states)
+	}
+	if tenants := query[string](b, `SELECT DISTINCT tenant_setting FROM app.effect`); len(tenants) != 1 || tenants[0] != "acme" {
+		t.Errorf("factline.tenant was %v, want acme", tenants)
+	}
+	b.start(nil)
+	b.send(order("a", 4))
+	b.wantEffects("a/1", "a/2", "b/1", "a/3", "a/4")
+}
+
+func TestBulkHandlerGetsOneTenantAtATime(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	foreign := order("x", 1)
+	foreign.TenantID = "globex"
+	b.send(order("a", 1), foreign, order("a", 2))
+	b.start(func(c *consumer.Config) {
+		c.Subscriptions[0].Handlers = nil
+		c.Subscriptions[0].Bulk, c.Subscriptions[0].BulkTypes = recordBulk, []string{"OrderCaptured"}
+	})
+	b.wantNext(3)
+	if n := one[int64](b, `SELECT count(*) FROM app.effect WHERE tenant_setting = tenant_id`); n != 3 {
+		t.Errorf("%d effects under their own tenant, want 3: %v", n, b.effects())
+	}
+}
