@@ -1,0 +1,95 @@
+package benchmark
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Bench measures on one pair of servers. Make one with [Open] and release it
+// with [Bench.Close]. Not safe for concurrent use: two measurements at once
+// would measure each other.
+type Bench struct {
+	cfg   Config
+	stack *stack
+	// suffix keeps databases and topics of several Benches on given servers apart.
+	suffix string
+	made   int
+}
+
+// subject is something that can be measured. run takes one measurement with
+// events as the size of the fastest subjects; the first measure is the main one.
+type subject struct {
+	name string
+	run  func(ctx context.Context, events int) ([]measure, error)
+}
+
+// Names of the benchmarks, in the order in which [Bench.Run] is best called.
+func Names() []string { return []string{"relay", "consumer", "latency", "append"} }
+
+// Run measures one benchmark of [Names] and returns a result per subject. An
+// error means that a subject did not do its work: nothing of it counts.
+func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
+	subjects, derive := b.benchmark(name)
+	if subjects == nil {
+		return nil, fmt.Errorf("benchmark: run %s: there is no such benchmark; use one of %v", name, Names())
+	}
+	c := &collector{benchmark: name}
+	if b.cfg.WarmupEvents > 0 {
+		if _, err := b.round(ctx, name, subjects, 0, b.cfg.WarmupEvents); err != nil {
+			return nil, err
+		}
+	}
+	for run := range b.cfg.Runs {
+		measures, err := b.round(ctx, name, subjects, run, b.cfg.Events)
+		if err != nil {
+			return nil, err
+		}
+		values := map[string]float64{}
+		for _, m := range measures {
+			values[m.subject] = m.value
+		}
+		for _, m := range append(measures, derive(values)...) {
+			c.add(m)
+		}
+	}
+	conditions, err := b.stack.conditions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.finish(conditions), nil
+}
+
+func (b *Bench) benchmark(name string) ([]subject, func(map[string]float64) []measure) {
+	switch name {
+	case "relay":
+		return b.relaySubjects(), relayRatios
+	case "consumer":
+		return b.consumerSubjects(), consumerRatios
+	case "latency":
+		return b.latencySubjects(), func(map[string]float64) []measure { return nil }
+	case "append":
+		return b.appendSubjects(), appendRatios
+	}
+	return nil, nil
+}
+
+// round measures every subject once. Subjects change places from round to
+// round, so that none always comes after the same one; the measures are in the
+// subjects' own order.
+func (b *Bench) round(ctx context.Context, name string, subjects []subject, run, events int) ([]measure, error) {
+	found := make([][]measure, len(subjects))
+	for i := range subjects {
+		at := (i + run) % len(subjects)
+		s := subjects[at]
+		measures, err := s.run(ctx, events)
+		if err != nil {
+			return nil, fmt.Errorf("benchmark: measure %s %s: %w", name, s.name, err)
+		}
+		for _, m := range measures {
+			b.cfg.Logger.Info("measured", "benchmark", name, "run", run+1, "subject", m.subject, "value", m.value, "unit", m.unit, "events", m.events)
+		}
+		found[at] = measures
+	}
+	return slices.Concat(found...), nil
+}

@@ -1,0 +1,67 @@
+package benchmark
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// RealKafka as [Config.Kafka] starts an Apache Kafka of its own.
+const RealKafka = "real"
+
+// Config says what to measure on. Zero fields take their defaults.
+type Config struct {
+	// Kafka is where the log is: host:port, several separated by commas,
+	// [RealKafka], or empty for the embedded broker. Default the embedded one.
+	Kafka string
+	// Postgres is a URL of a role that may create databases. Default an embedded
+	// server with fsync and synchronous_commit on.
+	Postgres string
+	// Events is how many the fastest subjects get per run; slower ones get a
+	// fixed share, so that each takes seconds. Default 300000.
+	Events int
+	// Runs is how many are counted. Default 3.
+	Runs int
+	// WarmupEvents is how many events the uncounted first round takes for each
+	// subject. Default a quarter of Events. Negative leaves the round out.
+	WarmupEvents int
+	// LatencySeconds is how long a rate is held in the latency benchmark.
+	// Default 10.
+	LatencySeconds int
+	// Logger is told what is being measured. Nil discards.
+	Logger *slog.Logger
+}
+
+// WithDefaults returns c with every unset field at its default.
+func (c Config) WithDefaults() Config {
+	c.Events = or(c.Events, 300_000)
+	c.Runs = or(c.Runs, 3)
+	c.WarmupEvents = or(c.WarmupEvents, max(c.Events/4, 1))
+	c.LatencySeconds = or(c.LatencySeconds, 10)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	var problems []error
+	if c.Events < 100 {
+		problems = append(problems, fmt.Errorf("benchmark.Config.Events: %d is below 100, which measures nothing", c.Events))
+	}
+	if c.Runs < 1 {
+		problems = append(problems, fmt.Errorf("benchmark.Config.Runs: %d is below 1", c.Runs))
+	}
+	if c.LatencySeconds < 1 {
+		problems = append(problems, fmt.Errorf("benchmark.Config.LatencySeconds: %d is below 1", c.LatencySeconds))
+	}
+	return errors.Join(problems...)
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
