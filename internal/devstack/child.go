@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,27 @@ func (c *child) live(started chan<- error) {
 	close(c.exited)
 }
 
+// runHelper runs a program to its end and returns what it said. It is killed when
+// ctx ends, and with us: left alone it would go on writing where the next start
+// cleans up.
+func runHelper(ctx context.Context, cmd *exec.Cmd, as account) (string, error) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	c, err := startChild(cmd, as, syscall.SIGKILL)
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-c.exited:
+		return out.String(), c.err
+	case <-ctx.Done():
+	}
+	if err := c.stop(ctx, syscall.SIGKILL, syscall.SIGKILL); err != nil {
+		return "", err
+	}
+	return out.String(), ctx.Err()
+}
+
 func (c *child) running() bool {
 	select {
 	case <-c.exited:
@@ -58,11 +80,17 @@ func (c *child) running() bool {
 	}
 }
 
-// stop asks politely until ctx ends, then with less and less ceremony.
+// patience bounds a polite stop: on a full disk PostgreSQL tries its last
+// checkpoint for ever.
+const patience = time.Minute
+
+// stop asks politely until ctx or patience ends, then with less and less ceremony.
 func (c *child) stop(ctx context.Context, polite, firm syscall.Signal) error {
 	if !c.running() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if err := c.signal(polite); err != nil {
 		return err
 	}

@@ -97,13 +97,12 @@ func initdb(ctx context.Context, bin, part, password string, as account) error {
 		return fmt.Errorf("devstack: give %s to user %s: %w", part, as.name, err)
 	}
 	data := filepath.Join(part, "data")
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "bin", "initdb"), "-D", data, "-U", superuser,
+	cmd := exec.Command(filepath.Join(bin, "bin", "initdb"), "-D", data, "-U", superuser,
 		"--pwfile="+pwfile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=libc", "--locale=C",
 		"--no-instructions")
 	cmd.Dir, cmd.Env = part, serverEnv()
-	cmd.SysProcAttr = as.attributes()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return serverError(fmt.Sprintf("initdb failed (%v)", err), data, string(out), "its output", 0)
+	if out, err := runHelper(ctx, cmd, as); err != nil {
+		return serverError(fmt.Sprintf("initdb failed (%v)", err), data, out, "its output", 0)
 	}
 	return nil
 }

@@ -1,11 +1,14 @@
 package devstack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func openFolder(t *testing.T, path string, fresh bool) *Folder {
@@ -69,6 +72,32 @@ func TestFreshRemovesWhatAStackMakesAndNothingElse(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(path, "notes.txt")); err != nil {
 		t.Errorf("a file of the user's went: %v", err)
+	}
+}
+
+func TestFreshRightAfterAKillMeetsNoServerOfTheLastRun(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(folder(t), "state")
+	a := startActor(t, "stack", path)
+	var pid int
+	if _, err := fmt.Sscan(a.line, &pid); err != nil {
+		t.Fatal(err)
+	}
+	a.kill()
+	f := openFolder(t, path, true)
+	if !gone(pid) {
+		t.Error("the folder was emptied under a running server")
+	}
+	startPostgres(t, f.PostgresConfig())
+}
+
+func TestHelperIsKilledWhenNobodyWaitsAnyMore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := runHelper(ctx, exec.Command("sleep", "100"), account{})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want the deadline", err)
 	}
 }
 

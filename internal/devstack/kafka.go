@@ -158,10 +158,10 @@ func (k *Kafka) configure(ctx context.Context) error {
 		return diskError("write "+k.propertiesFile(), k.propertiesFile(), err)
 	}
 	const cluster = "ZmFjdGxpbmUta2Fma2EtMQ" // 16 bytes in URL-safe base64
-	cmd := exec.CommandContext(ctx, k.java, append(k.javaFlags(), "kafka.tools.StorageTool",
+	cmd := exec.Command(k.java, append(k.javaFlags(), "kafka.tools.StorageTool",
 		"format", "-t", cluster, "-c", k.propertiesFile(), "--ignore-formatted")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return serverError(fmt.Sprintf("Apache Kafka's StorageTool failed (%v)", err), k.cfg.Dir, string(out), "its output", k.port)
+	if out, err := runHelper(ctx, cmd, account{}); err != nil {
+		return serverError(fmt.Sprintf("Apache Kafka's StorageTool failed (%v)", err), k.cfg.Dir, out, "its output", k.port)
 	}
 	return nil
 }

@@ -79,11 +79,11 @@ func fetchJars(ctx context.Context, dir string) error {
 
 // runMaven has Maven refuse files whose checksum is wrong; by itself it warns.
 func runMaven(ctx context.Context, mvn, pom, to string) error {
-	cmd := exec.CommandContext(ctx, mvn, "--batch-mode", "--quiet", "--strict-checksums", "--file", pom,
+	cmd := exec.Command(mvn, "--batch-mode", "--quiet", "--strict-checksums", "--file", pom,
 		mavenPlugin, "-DoutputDirectory="+to, "-DincludeScope=runtime")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := runHelper(ctx, cmd, account{}); err != nil {
 		return fmt.Errorf("devstack: fetch Apache Kafka %s with Maven: %w; check the network and Maven's settings.xml; it said:\n%s",
-			kafka.Version, err, lastLines(string(out), 8))
+			kafka.Version, err, lastLines(out, 8))
 	}
 	return nil
 }

@@ -38,6 +38,16 @@ func play(part, folder string) error {
 			return err
 		}
 		line = fmt.Sprint(p.Pid(), " ", p.URL("postgres"))
+	case "stack":
+		f, err := OpenFolder(folder, false)
+		if err != nil {
+			return err
+		}
+		p, err := StartPostgres(ctx, f.PostgresConfig())
+		if err != nil {
+			return err
+		}
+		line = fmt.Sprint(p.Pid())
 	case "folder":
 		if _, err := OpenFolder(folder, false); err != nil {
 			return err

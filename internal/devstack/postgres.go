@@ -190,8 +190,8 @@ func (p *Postgres) Pid() int { return p.child.pid }
 func (p *Postgres) Done() <-chan error { return p.done }
 
 // Stop rolls back what is open, writes everything out and ends the server. When
-// ctx ends first the server is killed, which costs recovery at the next start
-// and no committed data. Calling it again does nothing.
+// ctx ends first, or after a minute, the server is killed, which costs recovery
+// at the next start and no committed data. Calling it again does nothing.
 func (p *Postgres) Stop(ctx context.Context) error {
 	if err := p.child.stop(ctx, syscall.SIGINT, syscall.SIGQUIT); err != nil {
 		return fmt.Errorf("devstack: stop PostgreSQL in %s: %w", p.cfg.DataDir, err)
