@@ -1,0 +1,153 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"factline.dev/runbook"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Target says which platform to look at. The zero value is the last stack of
+// the default folder.
+type Target struct {
+	// Folder of a stack. Default as in [Config].
+	Folder string
+	// Postgres is the URL of a server that holds the services' databases, with a
+	// role that may read them. Default that of the stack.
+	Postgres string
+	// Kafka are the brokers. Default those of the stack.
+	Kafka []string
+}
+
+// NotRunningError says that a stack was started once and does not answer.
+type NotRunningError struct {
+	Folder string
+	State  State
+	Err    error
+}
+
+func (e *NotRunningError) Error() string {
+	return fmt.Sprintf("stack: reach the stack of %s: it does not run (process %d, started %s; PostgreSQL on %s refuses connections); start it again, it goes on where it ended",
+		e.Folder, e.State.PID, e.State.StartedAt.UTC().Format(time.RFC3339), e.State.Postgres)
+}
+
+func (e *NotRunningError) Unwrap() error { return e.Err }
+
+// Connection reaches the databases of all services, and their brokers.
+type Connection struct {
+	services []runbook.Service
+	urls     []string
+	brokers  []string
+	log      *runbook.Log
+}
+
+// Connect opens a pool for each service and checks that it answers. Errors:
+// [*NotFoundError], [*NotRunningError]. Close the connection.
+func Connect(ctx context.Context, t Target) (*Connection, error) {
+	cfg, err := Config{Folder: t.Folder}.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	urls, brokers := map[string]string{}, t.Kafka
+	var state State
+	if t.Postgres != "" {
+		if urls, err = serviceURLs(t.Postgres); err != nil {
+			return nil, err
+		}
+	}
+	if t.Postgres == "" || len(t.Kafka) == 0 {
+		if state, err = ReadState(cfg.Folder); err != nil && t.Postgres == "" {
+			return nil, err
+		}
+	}
+	if t.Postgres == "" {
+		if urls, err = state.Connections(); err != nil {
+			return nil, err
+		}
+	}
+	if len(brokers) == 0 {
+		brokers = state.Brokers
+	}
+	c := &Connection{brokers: brokers}
+	if err := c.open(ctx, urls); err != nil {
+		c.Close()
+		if errors.Is(err, syscall.ECONNREFUSED) && t.Postgres == "" {
+			return nil, &NotRunningError{Folder: cfg.Folder, State: state, Err: err}
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Connection) open(ctx context.Context, urls map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(urls)) {
+		config, err := pgxpool.ParseConfig(urls[name])
+		if err != nil {
+			return fmt.Errorf("stack: connect to the database of %s: %w", name, err)
+		}
+		config.MaxConns = 2
+		config.ConnConfig.ConnectTimeout = 5 * time.Second
+		config.ConnConfig.RuntimeParams["application_name"] = "factline"
+		pool, err := pgxpool.NewWithConfig(ctx, config)
+		if err != nil {
+			return fmt.Errorf("stack: connect to the database of %s: %w", name, err)
+		}
+		c.services = append(c.services, runbook.Service{Name: name, Pool: pool})
+		c.urls = append(c.urls, urls[name])
+		if err := pool.Ping(ctx); err != nil {
+			return explainPostgres(name, err)
+		}
+	}
+	return nil
+}
+
+// Services are all services with their pools, by name.
+func (c *Connection) Services() []runbook.Service { return c.services }
+
+// URLs are the connection URLs, for a scrubber to learn.
+func (c *Connection) URLs() []string { return c.urls }
+
+// Only returns the service of that name, or all for an empty one.
+func (c *Connection) Only(name string) ([]runbook.Service, error) {
+	if name == "" {
+		return c.services, nil
+	}
+	var known []string
+	for _, s := range c.services {
+		if s.Name == name || strings.TrimSuffix(s.Name, "-service") == name {
+			return []runbook.Service{s}, nil
+		}
+		known = append(known, s.Name)
+	}
+	return nil, fmt.Errorf("there is no service %q; there are %s", name, strings.Join(known, ", "))
+}
+
+// Log returns a reader of the brokers, made once.
+func (c *Connection) Log() (*runbook.Log, error) {
+	if c.log != nil {
+		return c.log, nil
+	}
+	if len(c.brokers) == 0 {
+		return nil, errors.New("stack: reach the broker: no address is known; name it with --kafka host:port")
+	}
+	log, err := runbook.NewLog(c.brokers)
+	c.log = log
+	return log, err
+}
+
+// Close ends all connections.
+func (c *Connection) Close() {
+	for _, s := range c.services {
+		s.Pool.Close()
+	}
+	if c.log != nil {
+		c.log.Close()
+	}
+}

@@ -1,0 +1,1 @@
+SELECT DISTINCT consumer FROM factline.consumer_offset ORDER BY consumer
