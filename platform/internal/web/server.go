@@ -171,3 +171,8 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
+
+// Fail answers a request that is no route of a service with err as a problem.
+func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	s.failure(r.Context(), Spec{ID: r.Pattern}, err).write(w)
+}

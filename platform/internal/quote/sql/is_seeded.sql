@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT FROM quote.mirror_policy)
