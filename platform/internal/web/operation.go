@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -71,6 +72,25 @@ func (rt Route) operation(registry huma.Registry) huma.Operation {
 		}
 	}
 	return op
+}
+
+// schemaName keeps services apart that name a type alike: quote.view and
+// order.view are QuoteView and OrderView.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	pkg := path.Base(t.PkgPath())
+	if t.Name() == "" || pkg == "web" && !strings.Contains(t.Name(), "[") {
+		return name
+	}
+	if pkg == "web" {
+		// Page[...]: the item's package stands inside the brackets.
+		_, inner, _ := strings.Cut(t.Name(), "[")
+		pkg, _, _ = strings.Cut(path.Base(inner), ".")
+	}
+	return strings.ToUpper(pkg[:1]) + pkg[1:] + name
 }
 
 func schemaOf(registry huma.Registry, t reflect.Type, hint string) *huma.Schema {

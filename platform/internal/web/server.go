@@ -46,6 +46,7 @@ func New(cfg Config) *Server {
 	config.DocsPath, config.SchemasPath = "", ""
 	// The default hook adds $schema members and Link headers to every answer.
 	config.CreateHooks = nil
+	config.Components = &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)}
 	s.api = humago.New(s.mux, config)
 	s.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "factline_platform_http_request_seconds", Help: "Time to answer a request, by route and status.",
