@@ -17,8 +17,8 @@ import (
 // commands is every command, in the order of the help. Add yours here.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
-		// newUp,
-		// newServe,
+		newUp,
+		newServe,
 		newConfig,
 		newContracts,
 		newOutbox,

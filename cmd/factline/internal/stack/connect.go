@@ -28,14 +28,13 @@ type Target struct {
 
 // NotRunningError says that a stack was started once and does not answer.
 type NotRunningError struct {
-	Folder string
-	State  State
-	Err    error
+	State State
+	Err   error
 }
 
 func (e *NotRunningError) Error() string {
-	return fmt.Sprintf("stack: reach the stack of %s: it does not run (process %d, started %s; PostgreSQL on %s refuses connections); start it again, it goes on where it ended",
-		e.Folder, e.State.PID, e.State.StartedAt.UTC().Format(time.RFC3339), e.State.Postgres)
+	return fmt.Sprintf("stack: reach the last stack: it does not run (process %d, started %s; PostgreSQL on %s refuses connections); start it again, it goes on where it ended",
+		e.State.PID, e.State.StartedAt.UTC().Format(time.RFC3339), e.State.Postgres)
 }
 
 func (e *NotRunningError) Unwrap() error { return e.Err }
@@ -48,38 +47,43 @@ type Connection struct {
 	log      *runbook.Log
 }
 
+// Find returns the databases' URLs by service and the brokers, without reaching
+// for them. Errors: [*NotFoundError].
+func (t Target) Find() (urls map[string]string, brokers []string, err error) {
+	urls, brokers, _, err = t.find()
+	return urls, brokers, err
+}
+
+func (t Target) find() (urls map[string]string, brokers []string, state State, err error) {
+	cfg, err := Config{Folder: t.Folder}.WithDefaults()
+	if err != nil {
+		return nil, nil, state, err
+	}
+	state, err = ReadState(cfg.Folder)
+	if t.Postgres != "" {
+		urls, err = serviceURLs(t.Postgres)
+	} else if err == nil {
+		urls, err = state.Connections()
+	}
+	brokers = t.Kafka
+	if len(brokers) == 0 {
+		brokers = state.Brokers
+	}
+	return urls, brokers, state, err
+}
+
 // Connect opens a pool for each service and checks that it answers. Errors:
 // [*NotFoundError], [*NotRunningError]. Close the connection.
 func Connect(ctx context.Context, t Target) (*Connection, error) {
-	cfg, err := Config{Folder: t.Folder}.WithDefaults()
+	urls, brokers, state, err := t.find()
 	if err != nil {
 		return nil, err
-	}
-	urls, brokers := map[string]string{}, t.Kafka
-	var state State
-	if t.Postgres != "" {
-		if urls, err = serviceURLs(t.Postgres); err != nil {
-			return nil, err
-		}
-	}
-	if t.Postgres == "" || len(t.Kafka) == 0 {
-		if state, err = ReadState(cfg.Folder); err != nil && t.Postgres == "" {
-			return nil, err
-		}
-	}
-	if t.Postgres == "" {
-		if urls, err = state.Connections(); err != nil {
-			return nil, err
-		}
-	}
-	if len(brokers) == 0 {
-		brokers = state.Brokers
 	}
 	c := &Connection{brokers: brokers}
 	if err := c.open(ctx, urls); err != nil {
 		c.Close()
 		if errors.Is(err, syscall.ECONNREFUSED) && t.Postgres == "" {
-			return nil, &NotRunningError{Folder: cfg.Folder, State: state, Err: err}
+			return nil, &NotRunningError{State: state, Err: err}
 		}
 		return nil, err
 	}

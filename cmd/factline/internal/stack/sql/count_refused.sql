@@ -1,0 +1,1 @@
+SELECT count(*) FROM orders.order_capture WHERE state = 'REJECTED'
