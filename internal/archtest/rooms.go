@@ -70,7 +70,7 @@ func Rooms() map[string]Room {
 		},
 
 		"internal/archtest":  {},
-		"internal/docgen":    {Imports: append([]string{"platform"}, library...)},
+		"internal/docgen":    {Imports: append([]string{"internal/archtest", "platform"}, library...)},
 		"internal/withkafka": {Imports: []string{"internal/devstack"}},
 	}
 }
@@ -105,4 +105,4 @@ func Services() []string { return []string{"quote", "order", "projection"} }
 
 // Shared are the packages below platform/internal that services may import.
 // None of them knows an aggregate.
-func Shared() []string { return []string{"canonical", "database", "host", "money", "web"} }
+func Shared() []string { return []string{"canonical", "database", "host", "money", "seed", "web"} }
