@@ -60,6 +60,12 @@ CREATE TABLE factline.outbox_receipt (
     offsets        bigint[]    NOT NULL,
     published_at   timestamptz NOT NULL
 );
+-- Compressing such arrays takes longer than publishing what they stand for:
+-- 10 ms for a chunk of 2,000 events, against 0.3 ms as they are.
+ALTER TABLE factline.outbox_receipt
+    ALTER COLUMN positions SET STORAGE EXTERNAL,
+    ALTER COLUMN partitions SET STORAGE EXTERNAL,
+    ALTER COLUMN offsets SET STORAGE EXTERNAL;
 CREATE INDEX outbox_receipt_lane ON factline.outbox_receipt (lane, last_position);
 
 -- Rows the broker refused for good, and their successors of the same key. A
