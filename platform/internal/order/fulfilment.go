@@ -82,7 +82,7 @@ func (s *Service) fireTimers(ctx context.Context) error {
 		case <-pause.C:
 		}
 		next := time.Duration(0)
-		fired, err := s.fireOne(ctx)
+		fired, err := s.fireDue(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.host.Logger.Error("timer failed", "service", Name, "error", err)
@@ -94,54 +94,65 @@ func (s *Service) fireTimers(ctx context.Context) error {
 	}
 }
 
-// fireOne fires the oldest due timer and reports whether there was one. A timer
-// that fails is put back for a while, so that it does not stand before others.
-func (s *Service) fireOne(ctx context.Context) (bool, error) {
-	var t timer
+// fireDue fires the oldest due timer, and with it the other due ones of the same
+// order, in one transaction. It reports whether there was one. Timers that fail
+// are put back for a while, so that they do not stand before others.
+func (s *Service) fireDue(ctx context.Context) (bool, error) {
+	var due []timer
 	err := database.Retrying(ctx, func() error {
-		t = timer{}
 		return database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
 			rows, err := tx.Query(ctx, statement("claim_timer"), pgx.NamedArgs{"kind": timerKind, "now": s.now()})
 			if err != nil {
 				return err
 			}
-			if t, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[timer]); err != nil {
+			if due, err = pgx.CollectRows(rows, pgx.RowToStructByName[timer]); err != nil || len(due) == 0 {
 				return err
 			}
-			return s.fire(ctx, tx, t)
+			return s.fire(ctx, tx, due)
 		})
 	})
 	switch {
-	case errors.Is(err, pgx.ErrNoRows) && t.TimerID == "":
-		return false, nil
-	case err == nil:
-		s.outbox.Wake()
-		return true, nil
-	case t.TimerID != "" && ctx.Err() == nil:
-		return false, errors.Join(fmt.Errorf("order: fire timer %s: %w", t.TimerID, err), s.putBack(ctx, t))
+	case len(due) == 0 || ctx.Err() != nil:
+		return false, err
+	case err != nil:
+		return false, errors.Join(fmt.Errorf("order: fire timer %s: %w", due[0].TimerID, err), s.putBack(ctx, due))
 	}
-	return false, err
+	s.outbox.Wake()
+	return true, nil
 }
 
-func (s *Service) fire(ctx context.Context, tx pgx.Tx, t timer) error {
-	if err := database.SetTenant(ctx, tx, t.TenantID); err != nil {
+func (s *Service) fire(ctx context.Context, tx pgx.Tx, due []timer) error {
+	first := due[0]
+	if err := database.SetTenant(ctx, tx, first.TenantID); err != nil {
 		return err
 	}
+	source := "timer_" + first.TimerID
 	ctx = envelope.WithCause(ctx, envelope.Cause{
-		TenantID: t.TenantID, CorrelationID: t.Body.CorrelationID, CausationID: "timer_" + t.TimerID, Traceparent: t.Body.Traceparent,
-		Metadata: map[string]string{"actorType": "TIMER", "actorId": "timer_" + t.TimerID},
+		TenantID: first.TenantID, CorrelationID: first.Body.CorrelationID, CausationID: source, Traceparent: first.Body.Traceparent,
+		Metadata: map[string]string{"actorType": "TIMER", "actorId": source},
 	})
-	result := Result{LineID: t.Body.LineID, Attempt: t.Body.Attempt, ExternalReference: "SIM-" + t.Body.LineID}
-	if err := s.Complete(ctx, tx, t.TenantID, t.AggregateID, "timer_"+t.TimerID, result); err != nil {
+	results := make([]Result, len(due))
+	for i, t := range due {
+		results[i] = Result{LineID: t.Body.LineID, Attempt: t.Body.Attempt, ExternalReference: "SIM-" + t.Body.LineID}
+	}
+	if err := s.Complete(ctx, tx, first.TenantID, first.AggregateID, source, results...); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, statement("close_timer"), pgx.NamedArgs{"timer_id": t.TimerID})
+	_, err := tx.Exec(ctx, statement("close_timer"), pgx.NamedArgs{"timer_ids": idsOf(due)})
 	return err
 }
 
-func (s *Service) putBack(ctx context.Context, t timer) error {
+func idsOf(timers []timer) []string {
+	ids := make([]string, len(timers))
+	for i, t := range timers {
+		ids[i] = t.TimerID
+	}
+	return ids
+}
+
+func (s *Service) putBack(ctx context.Context, timers []timer) error {
 	return database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, statement("delay_timer"), pgx.NamedArgs{"timer_id": t.TimerID, "until": s.now().Add(timerBackoff)})
+		_, err := tx.Exec(ctx, statement("delay_timer"), pgx.NamedArgs{"timer_ids": idsOf(timers), "until": s.now().Add(timerBackoff)})
 		return err
 	})
 }

@@ -225,15 +225,17 @@ func submitStep(_ context.Context, _ pgx.Tx, d *decision) error {
 	return nil
 }
 
-// Complete applies what fulfilment delivered, within tx. A result that answers
-// no open request changes nothing. actor is who reports it.
-func (s *Service) Complete(ctx context.Context, tx pgx.Tx, tenant, orderID, actor string, r Result) error {
+// Complete applies what fulfilment delivered for lines of an order, within tx. A
+// result that answers no open request changes nothing. actor is who reports it.
+func (s *Service) Complete(ctx context.Context, tx pgx.Tx, tenant, orderID, actor string, results ...Result) error {
 	o, err := find(ctx, tx, "lock_order", tenant, orderID)
 	if err != nil {
 		return err
 	}
 	d := decide(o, actor, s.now(), envelope.CauseFrom(ctx).CausationID)
-	d.complete(r)
+	for _, r := range results {
+		d.complete(r)
+	}
 	return s.store(ctx, tx, d)
 }
 

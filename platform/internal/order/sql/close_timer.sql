@@ -1,1 +1,1 @@
-UPDATE orders.timer SET state = 'DONE' WHERE timer_id = @timer_id
+UPDATE orders.timer SET state = 'DONE' WHERE timer_id = ANY(@timer_ids)
