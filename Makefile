@@ -1,0 +1,75 @@
+# `make` shows what there is. Everything here also works without make: the
+# commands are the ones to type.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+FUZZTIME ?= 10s
+BENCH ?= relay consumer latency append
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "%-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build bin/factline
+	$(GO) build -o bin/factline ./cmd/factline
+
+.PHONY: up
+up: ## Run the whole platform on this machine; Ctrl-C ends it
+	$(GO) run ./cmd/factline up
+
+.PHONY: test
+test: ## Run every test, on a real PostgreSQL and the embedded broker
+	$(GO) test ./...
+
+.PHONY: test-race
+test-race: ## Run every test under the race detector (needs a C compiler)
+	$(GO) test -race -p 2 -timeout 15m ./...
+
+.PHONY: lint
+lint: ## Run the linters and check the format
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## Format the code and order imports
+	$(TOOL) golangci-lint fmt
+
+.PHONY: fuzz
+fuzz: ## Fuzz every fuzz target for FUZZTIME (10s)
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func /:/' | sort | \
+	while IFS=: read -r file target; do \
+		$(GO) test -run='^$$' -fuzz="^$$target$$" -fuzztime=$(FUZZTIME) "$$(dirname "$$file")"; \
+	done
+
+.PHONY: bench
+bench: build ## Measure beside simpler ways on this machine: BENCH="relay append"
+	for subject in $(BENCH); do bin/factline bench "$$subject"; done
+
+.PHONY: prove
+prove: build ## Break the system on purpose and check that nothing was lost or doubled
+	bin/factline prove slice
+
+.PHONY: prove-kafka
+prove-kafka: build ## The same and the suites of relay and consumer, on a real Apache Kafka (needs Java 17 and Maven)
+	$(GO) test -count=1 -tags realkafka -run Kafka ./internal/devstack
+	$(GO) run ./internal/withkafka -- bash -euc '$(GO) test -count=1 ./outbox/... ./consumer/...; bin/factline prove slice --kafka "$$FACTLINE_KAFKA"'
+
+.PHONY: generate
+generate: ## Write what is generated from code: docs/guide/metrics.md and errors.md
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: ## Fail when a generated file or go.mod is out of date
+	$(GO) run ./internal/docgen -check
+	$(GO) mod tidy -diff
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the code calls (needs the network)
+	$(TOOL) govulncheck ./...
+
+.PHONY: ci
+ci: ## Everything that must pass before a merge
+	bash .ci/run
