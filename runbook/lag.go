@@ -3,11 +3,13 @@ package runbook
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // PartitionLag is how far one group is in one partition.
@@ -104,7 +106,7 @@ func (l *Log) offsets(ctx context.Context, group string, topics []string) (kadm.
 		return nil, nil, fmt.Errorf("runbook: read the ends of %v from %v: %w; check that the broker runs", topics, l.brokers, err)
 	}
 	committed, err := l.admin.FetchOffsets(ctx, group)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil, fmt.Errorf("runbook: read the committed offsets of %s: %w", group, err)
 	}
 	return ends, committed, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -88,7 +89,8 @@ func (l *Log) bounds(ctx context.Context, topic string, partition int32, offset 
 	return nil
 }
 
-// members returns how many members a group has.
+// members returns how many members a group has, 0 where the cluster has never
+// seen it.
 func (l *Log) members(ctx context.Context, group string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -97,8 +99,11 @@ func (l *Log) members(ctx context.Context, group string) (int, error) {
 		return 0, err
 	}
 	g, err := described.On(group, nil)
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = g.Err
 	}
-	return len(g.Members), g.Err
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return 0, nil
+	}
+	return len(g.Members), err
 }

@@ -31,13 +31,31 @@ func commands() []func(*app) *cobra.Command {
 // app is what every command prints with. out and err scrub secrets.
 type app struct {
 	out, err io.Writer
+	args     []string
 	json     bool
 	secrets  *secret.Scrubber
 }
 
+// typed is the command line as it was typed, to be typed again with one more
+// flag, which wins over an earlier one.
+func (a *app) typed() string {
+	words := make([]string, len(a.args))
+	for i, word := range a.args {
+		words[i] = a.secrets.Clean(quoted(word))
+	}
+	return strings.Join(words, " ")
+}
+
+func quoted(word string) string {
+	if word != "" && !strings.ContainsAny(word, " \t\n\"'`$&|;<>()*?[]#~\\!{}") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	secrets := &secret.Scrubber{}
-	a := &app{out: secrets.Writer(stdout), err: secrets.Writer(stderr), secrets: secrets}
+	a := &app{out: secrets.Writer(stdout), err: secrets.Writer(stderr), args: args, secrets: secrets}
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

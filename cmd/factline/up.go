@@ -88,44 +88,39 @@ func (u *up) options() stack.OpenOptions {
 	return opts
 }
 
-// live runs the platform until ctx ends, the time is over, or it fails.
+// live runs the platform until ctx ends, the time is over, or it fails. The
+// platform has a context of its own: it outlives the load that is driven
+// through it.
 func (u *up) live(ctx context.Context, s *stack.Stack, began time.Time) error {
-	running, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- s.Run(running, func() { close(ready) }) }()
 	select {
 	case err := <-ended:
-		return u.platformEnded(ctx, err, s)
+		return u.platformEnded(err, s)
+	case <-ctx.Done():
+		stop()
+		return <-ended
 	case <-ready:
 	}
+	driving, halt := context.WithCancel(ctx)
+	defer halt()
 	driven := make(chan error, 1)
-	go func() { driven <- u.drive(running, s, began) }()
+	go func() { driven <- u.drive(driving, s, began) }()
 	select {
 	case err := <-ended:
-		stop()
-		return errors.Join(u.platformEnded(ctx, err, s), ignoreCancelled(<-driven))
+		halt()
+		return u.platformEnded(err, s)
 	case err := <-driven:
-		if ctx.Err() == nil {
-			u.say("stopping")
-		}
+		u.say("stopping")
 		stop()
 		return errors.Join(err, <-ended)
 	}
 }
 
-func (u *up) platformEnded(ctx context.Context, err error, s *stack.Stack) error {
-	if err == nil && ctx.Err() != nil {
-		return nil
-	}
+func (u *up) platformEnded(err error, s *stack.Stack) error {
 	return failed(fmt.Errorf("%w; the log is %s", err, s.LogFile()), withFolder("up", u.cfg.Folder))
-}
-
-func ignoreCancelled(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 // drive does what a person would: look, try one quote, drive load, wait. It
@@ -212,8 +207,11 @@ func (u *up) say(format string, args ...any) {
 // explain adds the command that leads on from a failed start.
 func (u *up) explain(ctx context.Context, err error) error {
 	var port *stack.PortError
-	again := withFolder("up", u.cfg.Folder)
+	again := u.typed()
+	var wrong *stack.ConfigError
 	switch {
+	case errors.As(err, &wrong):
+		return usagef("%w", err)
 	case ctx.Err() != nil:
 		return failed(errors.New("stack: stopped before it was up"), again)
 	case errors.As(err, &port):
@@ -221,13 +219,11 @@ func (u *up) explain(ctx context.Context, err error) error {
 	case errors.Is(err, devstack.ErrFolderHeld):
 		return failed(fmt.Errorf("%w; it can be looked at from here", err), withFolder("outbox status", u.cfg.Folder))
 	case errors.Is(err, devstack.ErrDiskFull):
-		return failed(err, "up --folder DIR")
+		return failed(err, again+" --folder DIR")
 	case errors.Is(err, devstack.ErrUnsupported):
 		return failed(err, again+" --postgres URL")
 	case errors.Is(err, devstack.ErrTopicDiffers) && u.kafka == "":
 		return failed(err, again+" --fresh")
-	case u.cfg.Postgres != "" || u.kafka != "":
-		return failed(err, again+given("postgres", u.cfg.Postgres, "URL")+given("kafka", u.kafka, "HOST:PORT"))
 	}
 	return failed(err, again)
 }
@@ -239,11 +235,4 @@ func flagValue(p *stack.PortError) string {
 	}
 	_, port, _ := net.SplitHostPort(free)
 	return port
-}
-
-func given(flag, value, placeholder string) string {
-	if value == "" {
-		return ""
-	}
-	return " --" + flag + " " + placeholder
 }

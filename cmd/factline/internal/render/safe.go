@@ -12,8 +12,8 @@ import (
 // a Go-style escape, for one line of a terminal.
 func Safe(text string) string { return escape(text, "") }
 
-// SafeLines is like [Safe] and keeps line breaks.
-func SafeLines(text string) string { return escape(text, "\n") }
+// SafeLines is like [Safe] and keeps line breaks and tabs.
+func SafeLines(text string) string { return escape(text, "\n\t") }
 
 func escape(text, keep string) string {
 	if !strings.ContainsFunc(text, func(r rune) bool { return dangerous(r) }) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -82,29 +83,40 @@ func or[T comparable](value, otherwise T) T {
 	return value
 }
 
+// ConfigError lists what is wrong with the flags that made a [Config].
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 func (c Config) validate() error {
 	var problems []error
-	refuse := func(field, format string, args ...any) {
-		problems = append(problems, fmt.Errorf("stack.Config.%s: %s", field, fmt.Sprintf(format, args...)))
+	refuse := func(flag, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("--%s: %s", flag, fmt.Sprintf(format, args...)))
 	}
 	if c.PostgresPort > 65535 {
-		refuse("PostgresPort", "%d is above 65535", c.PostgresPort)
+		refuse("postgres-port", "%d is above 65535", c.PostgresPort)
 	}
 	if c.BrokerPort > 65535 {
-		refuse("BrokerPort", "%d is above 65535", c.BrokerPort)
+		refuse("kafka-port", "%d is above 65535", c.BrokerPort)
 	}
 	if _, _, err := net.SplitHostPort(c.HTTP); err != nil {
-		refuse("HTTP", "%q is no host:port; 127.0.0.1:8080 is one", c.HTTP)
+		refuse("http", "%q is no host:port; 127.0.0.1:8080 is one", c.HTTP)
 	}
 	if c.Postgres != "" && !strings.HasPrefix(c.Postgres, "postgres://") && !strings.HasPrefix(c.Postgres, "postgresql://") {
-		refuse("Postgres", "it does not begin with postgres://; postgres://user:password@host:5432/postgres does")
+		refuse("postgres", "it does not begin with postgres://; postgres://user:password@host:5432/postgres does")
+	} else if _, err := url.Parse(c.Postgres); err != nil {
+		refuse("postgres", "it is no URL; write special characters of the password as %%XX, such as %%40 for @")
 	}
 	for _, addr := range c.Kafka {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
-			refuse("Kafka", "%q is no host:port; give host:port[,host:port]", addr)
+			refuse("kafka", "%q is no host:port; give host:port[,host:port]", addr)
 		}
 	}
-	return errors.Join(problems...)
+	if len(problems) == 0 {
+		return nil
+	}
+	return &ConfigError{errors.Join(problems...)}
 }
 
 // port turns the sign of a configured port into devstack's: 0 picks one.

@@ -33,7 +33,7 @@ type NotRunningError struct {
 }
 
 func (e *NotRunningError) Error() string {
-	return fmt.Sprintf("stack: reach the last stack: it does not run (process %d, started %s; PostgreSQL on %s refuses connections); start it again, it goes on where it ended",
+	return fmt.Sprintf("stack: reach the last stack: it does not run (process %d, started %s; PostgreSQL on %s takes no connections); start it again, it goes on where it ended",
 		e.State.PID, e.State.StartedAt.UTC().Format(time.RFC3339), e.State.Postgres)
 }
 
@@ -82,12 +82,18 @@ func Connect(ctx context.Context, t Target) (*Connection, error) {
 	c := &Connection{brokers: brokers}
 	if err := c.open(ctx, urls); err != nil {
 		c.Close()
-		if errors.Is(err, syscall.ECONNREFUSED) && t.Postgres == "" {
+		if t.Postgres == "" && (errors.Is(err, syscall.ECONNREFUSED) || !alive(state.PID)) {
 			return nil, &NotRunningError{State: state, Err: err}
 		}
 		return nil, err
 	}
 	return c, nil
+}
+
+// alive reports whether a process with this id exists, whoever runs it.
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return pid > 0 && (err == nil || errors.Is(err, syscall.EPERM))
 }
 
 func (c *Connection) open(ctx context.Context, urls map[string]string) error {

@@ -53,7 +53,7 @@ func Open(ctx context.Context, cfg Config, opts OpenOptions) (_ *Stack, err erro
 		return nil, err
 	}
 	if err := cfg.validate(); err != nil {
-		return nil, fmt.Errorf("stack: check configuration: %w", err)
+		return nil, err
 	}
 	s := &Stack{cfg: cfg, logger: slog.New(slog.DiscardHandler)}
 	defer func() {
@@ -67,8 +67,12 @@ func Open(ctx context.Context, cfg Config, opts OpenOptions) (_ *Stack, err erro
 	if err := s.openLog(opts.Logs); err != nil {
 		return nil, err
 	}
-	// A port in use should not cost a download or the start of a database.
+	// A port in use or a wrong address should not cost a download or the start of
+	// a database.
 	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	if err := pingKafka(ctx, cfg.Kafka); err != nil {
 		return nil, err
 	}
 	if err := s.openPostgres(ctx, opts); err != nil {
@@ -187,9 +191,6 @@ func (s *Stack) openKafka(ctx context.Context) error {
 		topics = append(topics, devstack.TopicSpec{Name: t.Name, Partitions: t.Partitions, Configs: t.Configs})
 	}
 	if s.brokers = s.cfg.Kafka; len(s.brokers) > 0 {
-		if err := pingKafka(ctx, s.brokers); err != nil {
-			return err
-		}
 		return devstack.EnsureTopics(ctx, s.brokers, topics)
 	}
 	s.broker, err = devstack.StartBroker(devstack.BrokerConfig{DataDir: s.folder.Broker(), Port: port(s.cfg.BrokerPort), Logger: s.logger})
@@ -204,6 +205,9 @@ func (s *Stack) openKafka(ctx context.Context) error {
 }
 
 func pingKafka(ctx context.Context, brokers []string) error {
+	if len(brokers) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))

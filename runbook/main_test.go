@@ -1,0 +1,9 @@
+package runbook_test
+
+import (
+	"testing"
+
+	"factline.dev/factlinetest"
+)
+
+func TestMain(m *testing.M) { factlinetest.Main(m) }
