@@ -164,29 +164,47 @@ func (s *session) resume(p *partition) {
 	s.client.ResumeFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
 }
 
+// deafTimeout is how long a cancelled handler has to return. One that does not
+// listen is left behind: its transaction is cancelled and cannot commit.
+const deafTimeout = time.Second
+
 // drain lets the transactions under way end, and cancels those that take longer
 // than DrainTimeout. Nothing rests on it: a cancelled one is repeated.
 func (s *session) drain(partitions []*partition) {
 	for _, p := range partitions {
 		p.halt()
 	}
-	deadline := time.NewTimer(s.r.cfg.DrainTimeout)
-	defer deadline.Stop()
-	late := false
+	late := waitFor(partitions, s.r.cfg.DrainTimeout)
+	for _, p := range late {
+		p.cancel()
+	}
+	for _, p := range waitFor(late, deafTimeout) {
+		s.r.cfg.Logger.Error("handler does not return although its context is cancelled; its transaction will not commit",
+			"group", s.r.cfg.Group, "topic", p.scope.Topic, "partition", p.scope.Partition)
+	}
+}
+
+// waitFor returns the partitions whose work has not ended after d.
+func waitFor(partitions []*partition, d time.Duration) (late []*partition) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	expired := false
 	for _, p := range partitions {
-		if !late {
+		if !expired {
 			select {
 			case <-p.done:
 				continue
-			case <-deadline.C:
-				late = true
+			case <-timer.C:
+				expired = true
 			}
 		}
-		p.cancel()
+		select {
+		case <-p.done:
+		default:
+			late = append(late, p)
+		}
 	}
-	for _, p := range partitions {
-		<-p.done
-	}
+	return late
 }
 
 // giveBack ends the work on partitions before the group hands them on. The map

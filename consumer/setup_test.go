@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -123,7 +122,7 @@ func setup(t *testing.T, partitions int) *bundle {
 		BackoffMin:    time.Millisecond, BackoffMax: 20 * time.Millisecond,
 		CommitInterval: 5 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
 		Registerer: prometheus.NewRegistry(),
-		Logger:     slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:     textLogger(b.logs),
 	}
 	t.Cleanup(func() {
 		if t.Failed() && os.Getenv("FACTLINE_TEST_LOGS") != "" {
