@@ -161,6 +161,7 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	if b := c.blocks; len(b.ids) > 0 {
 		batch.Queue(statement("block"), consumer, topic, c.scope.Partition, b.tenants, b.keys, b.types, b.ids,
 			b.versions, b.events, b.letters, b.reasons, c.now)
+		batch.Queue(statement("wait_for_block"), consumer, topic, b.tenants, b.keys)
 	}
 	if c.NextOffset > 0 {
 		batch.Queue(statement("finish_offset"), consumer, topic, c.scope.Partition, c.NextOffset, c.now)
