@@ -47,7 +47,7 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		failures:    counter("failures_total", "Steps of the relay that failed and are tried again, by step: lease, read, publish, receipt.", "step"),
 		brokers:     counter("broker_errors_total", "Connections to a broker that failed or broke, by what was being done.", "operation"),
 		parked:      counter("parked_total", "Events parked because the broker refuses them, and their successors of the same key.", "topic", "role"),
-		pending:     gauge("pending_events", "Events that wait to be published; counted up to 100000 a lane."),
+		pending:     gauge("pending_events", "Events that wait to be published; above 1000 a lane an upper bound."),
 		oldest:      gauge("oldest_age_seconds", "Age of the oldest event that waits to be published."),
 		waiting:     gauge("parked_events", "Parked events that wait for an operator."),
 		blocker:     gauge("oldest_writer_age_seconds", "Age of the oldest transaction that still writes in the database cluster; it delays the proof that a gap is empty."),

@@ -20,8 +20,8 @@ type LaneStatus struct {
 	// LowWater is the position up to which every row is published, parked or
 	// proved never to come.
 	LowWater int64 `json:"lowWater"`
-	// Pending counts events that wait to be published, at most
-	// [MaxCountedPending].
+	// Pending counts events that wait to be published; from
+	// [MaxCountedPending] on it is an upper bound.
 	Pending int64 `json:"pending"`
 	// OldestSeconds is the age of the oldest waiting event.
 	OldestSeconds float64 `json:"oldestSeconds"`
@@ -47,8 +47,10 @@ type StatusReport struct {
 	Blocker *Blocker `json:"blocker,omitempty"`
 }
 
-// MaxCountedPending bounds the work of counting a long backlog, per lane.
-const MaxCountedPending = 100_000
+// MaxCountedPending is up to where [Status] counts the events of a lane. Beyond,
+// it takes the distance of their positions, which rolled-back transactions make
+// a little longer.
+const MaxCountedPending = 1000
 
 // Pending, Parked and Oldest sum up the lanes.
 func (r StatusReport) Pending() (events int64) {
