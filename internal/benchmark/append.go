@@ -58,7 +58,6 @@ func (b *Bench) appendSlices(ctx context.Context, events, writers int) ([]measur
 	if err != nil {
 		return nil, err
 	}
-	s.settle(ctx)
 	size := w.len() / appendSlices
 	for slice := range appendSlices {
 		for at := range kinds {

@@ -55,7 +55,6 @@ func (b *Bench) published(ctx context.Context, events int) (*site, *workload, er
 		s.close()
 		return nil, nil, err
 	}
-	s.settle(ctx)
 	return s, w, nil
 }
 

@@ -87,7 +87,9 @@ func (v variant) subscription(topic string) consumer.Subscription {
 // anyTopic is the platform's catalogue for topics with another name.
 type anyTopic struct{ *contract.Catalogue }
 
-func (c anyTopic) Topic(string) (*contract.Topic, bool) { return c.Catalogue.Topic("oms.order.events.v1") }
+func (c anyTopic) Topic(string) (*contract.Topic, bool) {
+	return c.Catalogue.Topic("oms.order.events.v1")
+}
 
 // awaitConsumed waits until the next offsets, which commit with the effects,
 // add up to the events of the topic.

@@ -40,7 +40,6 @@ func (s *site) backlog(ctx context.Context, events int) (*workload, error) {
 	if err := w.appendAll(ctx, s.pool, ob); err != nil {
 		return nil, err
 	}
-	s.settle(ctx)
 	return w, nil
 }
 

@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -17,7 +18,6 @@ const (
 // rawRead reads the rows that a relay has drained once more, page by page of
 // all lanes, and does nothing with them.
 func (s *site) rawRead(ctx context.Context, events int) (measure, error) {
-	s.settle(ctx)
 	afters := make([]int64, readLanes)
 	watch := startWatch()
 	found := 0
@@ -38,38 +38,28 @@ func (s *site) rawRead(ctx context.Context, events int) (measure, error) {
 }
 
 func (s *site) readPage(ctx context.Context, afters []int64) (n int, err error) {
-	rows, err := s.pool.Query(ctx, statement("raw_read"), afters, readPage)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	arena := make([]byte, 0, 1<<20)
-	for ; rows.Next(); n++ {
-		raw := rows.RawValues()
-		var lane int16
-		var position int64
-		if err := scanKey(rows, raw, &lane, &position); err != nil {
-			return n, err
-		}
-		afters[lane] = max(afters[lane], position)
-		for _, column := range raw {
-			if len(column) > cap(arena)-len(arena) {
-				arena = make([]byte, 0, 1<<20)
+	var batch pgx.Batch
+	batch.Queue(statement("raw_plan"))
+	batch.Queue(statement("raw_read"), afters, readPage).Query(func(rows pgx.Rows) error {
+		arena := make([]byte, 0, arenaBytes)
+		for ; rows.Next(); n++ {
+			raw := rows.RawValues()
+			lane, position := binary.BigEndian.Uint16(raw[0]), int64(binary.BigEndian.Uint64(raw[1]))
+			afters[lane] = max(afters[lane], position)
+			for _, column := range raw {
+				if len(column) > cap(arena)-len(arena) {
+					arena = make([]byte, 0, arenaBytes)
+				}
+				arena = append(arena, column...)
 			}
-			arena = append(arena, column...)
 		}
-	}
-	return n, rows.Err()
+		return rows.Err()
+	})
+	err = s.pool.SendBatch(ctx, &batch).Close()
+	return n, err
 }
 
-func scanKey(rows pgx.Rows, raw [][]byte, lane *int16, position *int64) error {
-	types := rows.Conn().TypeMap()
-	fields := rows.FieldDescriptions()
-	if err := types.Scan(fields[0].DataTypeOID, fields[0].Format, raw[0], lane); err != nil {
-		return err
-	}
-	return types.Scan(fields[1].DataTypeOID, fields[1].Format, raw[1], position)
-}
+const arenaBytes = 1 << 20
 
 // rawProduce sends records that are ready in memory.
 func (b *Bench) rawProduce(ctx context.Context, events int) ([]measure, error) {

@@ -21,7 +21,9 @@ type theirRow struct {
 	Value   []byte
 }
 
-func (r theirRow) record() (*kgo.Record, error) { return kafkaRecord(r.Topic, r.Key, r.Headers, r.Value) }
+func (r theirRow) record() (*kgo.Record, error) {
+	return kafkaRecord(r.Topic, r.Key, r.Headers, r.Value)
+}
 
 // fill puts the events into a table with one COPY.
 func (s *site) fill(ctx context.Context, w *workload, table string) error {
@@ -40,7 +42,6 @@ func (s *site) fill(ctx context.Context, w *workload, table string) error {
 	}
 	// A table that is written all the time has statistics.
 	_, err = s.pool.Exec(ctx, "ANALYZE bench."+table)
-	s.settle(ctx)
 	return err
 }
 

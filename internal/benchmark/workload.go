@@ -75,8 +75,7 @@ func (w *workload) payload(i int) json.RawMessage {
 	random := w.random(i)
 	return fmt.Appendf(make([]byte, 0, 700), `{"orderId":"%s","quoteId":"q_%06d","customerId":"cust_%06d","capturedAt":"%s","currency":"EUR",`+
 		`"totals":{"oneTimeTotal":"%d.00","recurringTotal":"%d.90"},"lineSummaries":[`+
-		`{"orderLineId":"ol_1","quoteLineId":"ql_1","offerId":"off_int500","action":"ADD"},`+
-		`{"orderLineId":"ol_2","quoteLineId":"ql_2","offerId":"off_edge","action":"ADD"}],`+
+		`{"orderLineId":"ol_1","quoteLineId":"ql_1","offerId":"off_int500","action":"ADD"}],`+
 		`"commercialSnapshotHash":"sha256:%s","acceptedEvidenceRef":"evidence:%s"}`,
 		w.orderID(i), random.IntN(1_000_000), random.IntN(1_000_000), envelope.FormatTime(w.start),
 		100+random.IntN(900), 10+random.IntN(90), hexDigits(random, 64), hexDigits(random, evidenceDigits))
