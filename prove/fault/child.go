@@ -1,0 +1,227 @@
+package fault
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Spec says how to start a child.
+type Spec struct {
+	// Binary and Args run a program that calls [Serve].
+	Binary string
+	Args   []string
+	// Env are variables beside those of the parent.
+	Env []string
+	// Settings are encoded as JSON and sent over its standard input, so that no
+	// secret stands in its arguments.
+	Settings any
+	// LogFile takes its standard error.
+	LogFile string
+}
+
+// Child is a running program. Its methods may be called by one goroutine.
+type Child struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	log     *os.File
+	ready   chan struct{}
+	armed   chan Point
+	hits    chan Hit
+	done    chan struct{}
+	waitErr error
+	started time.Time
+}
+
+// Start runs the program and returns once it is ready.
+func Start(ctx context.Context, spec Spec) (*Child, error) {
+	log, err := os.OpenFile(spec.LogFile, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("fault: start the platform: %w", err)
+	}
+	cmd := exec.Command(spec.Binary, spec.Args...) //nolint:noctx // it must outlive a context and die by our hand
+	cmd.Env, cmd.Stderr = append(os.Environ(), spec.Env...), log
+	cmd.SysProcAttr = attributes()
+	c := &Child{
+		cmd: cmd, log: log, ready: make(chan struct{}), armed: make(chan Point, 1), hits: make(chan Hit, 1),
+		done: make(chan struct{}), started: time.Now(),
+	}
+	if err := c.run(spec.Settings); err != nil {
+		_ = log.Close()
+		return nil, fmt.Errorf("fault: start %s: %w", spec.Binary, err)
+	}
+	select {
+	case <-c.ready:
+		return c, nil
+	case <-c.done:
+		return nil, fmt.Errorf("fault: start the platform: it ended at once (%w): %s", c.waitErr, c.tail())
+	case <-ctx.Done():
+		_, _ = c.Kill()
+		return nil, fmt.Errorf("fault: start the platform: it is not ready: %w: %s", ctx.Err(), c.tail())
+	}
+}
+
+func (c *Child) run(settings any) error {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	// A pipe of our own: Wait must not close it before the last line is read.
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	c.cmd.Stdout = writer
+	started := make(chan error)
+	go c.live(reader, writer, started)
+	if err := <-started; err != nil {
+		return err
+	}
+	return c.send(command{Settings: text})
+}
+
+// live keeps its thread from start to end of the child, because the kernel's
+// "parent died" means the thread that started it.
+func (c *Child) live(reader, writer *os.File, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer reader.Close()
+	err := c.cmd.Start()
+	_ = writer.Close()
+	started <- err
+	if err != nil {
+		return
+	}
+	c.listen(reader)
+	c.waitErr = c.cmd.Wait()
+	_ = c.log.Close()
+	close(c.done)
+}
+
+// listen ends with the process: then nobody holds the other end.
+func (c *Child) listen(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var n notice
+		if json.Unmarshal(lines.Bytes(), &n) != nil {
+			continue
+		}
+		switch {
+		case n.Ready:
+			close(c.ready)
+		case n.Armed != nil:
+			c.armed <- *n.Armed
+		case n.Hit != nil:
+			c.hits <- *n.Hit
+		}
+	}
+}
+
+func (c *Child) send(line command) error {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = c.in.Write(append(text, '\n'))
+	return err
+}
+
+// PID of the child.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
+// Age is how long the child has been running.
+func (c *Child) Age() time.Duration { return time.Since(c.started) }
+
+// Done is closed when the child has ended.
+func (c *Child) Done() <-chan struct{} { return c.done }
+
+// Arm asks the child to catch an event and returns once it will.
+func (c *Child) Arm(ctx context.Context, p Point) error {
+	if err := c.send(command{Arm: &p}); err != nil {
+		return fmt.Errorf("fault: arm %s: %w", p.Name, err)
+	}
+	select {
+	case <-c.armed:
+		return nil
+	case <-c.done:
+		return fmt.Errorf("fault: arm %s: the platform ended: %s", p.Name, c.tail())
+	case <-ctx.Done():
+		return fmt.Errorf("fault: arm %s: %w", p.Name, ctx.Err())
+	}
+}
+
+// ErrNotReached says that no event came to an armed point in time.
+var ErrNotReached = errors.New("fault: wait for a hit: no event reached the point in time")
+
+// AwaitHit returns the event that was caught, or [ErrNotReached].
+func (c *Child) AwaitHit(ctx context.Context) (Hit, error) {
+	select {
+	case hit := <-c.hits:
+		return hit, nil
+	case <-c.done:
+		return Hit{}, fmt.Errorf("fault: wait for a hit: the platform ended by itself: %s", c.tail())
+	case <-ctx.Done():
+		return Hit{}, ErrNotReached
+	}
+}
+
+// Kill sends SIGKILL to the child's process id, waits, and returns what ended it
+// by its wait status: "killed" for SIGKILL.
+func (c *Child) Kill() (signal string, err error) {
+	if err := syscall.Kill(c.PID(), syscall.SIGKILL); err != nil {
+		return "", fmt.Errorf("fault: kill process %d: %w", c.PID(), err)
+	}
+	<-c.done
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case !ok:
+		return "", errors.New("fault: read the wait status: this system has none")
+	case !status.Signaled():
+		return fmt.Sprintf("exit %d", status.ExitStatus()), nil
+	case status.Signal() == syscall.SIGKILL:
+		return "killed", nil
+	}
+	return status.Signal().String(), nil
+}
+
+// Stop asks the child to end and kills it after the time given.
+func (c *Child) Stop(patience time.Duration) error {
+	select {
+	case <-c.done:
+		return nil
+	default:
+	}
+	_ = c.in.Close()
+	select {
+	case <-c.done:
+		return nil
+	case <-time.After(patience):
+		_, err := c.Kill()
+		return errors.Join(fmt.Errorf("fault: stop the platform: it did not end within %s and was killed", patience), err)
+	}
+}
+
+// tail is the end of the child's log.
+func (c *Child) tail() string {
+	text, err := os.ReadFile(c.log.Name())
+	if err != nil {
+		return "no log"
+	}
+	const most = 2000
+	if len(text) > most {
+		text = text[len(text)-most:]
+	}
+	return strings.TrimSpace(string(text))
+}

@@ -1,0 +1,1 @@
+SELECT action FROM factline.operator_action WHERE target = $1 ORDER BY acted_at

@@ -1,0 +1,3 @@
+SELECT event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version, topic
+FROM factline.outbox_event
+ORDER BY lane, position

@@ -1,0 +1,2 @@
+SELECT consumer, topic, partition, next_offset
+FROM factline.consumer_offset

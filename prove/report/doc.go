@@ -1,0 +1,2 @@
+// Package report is what a proof says in the end, for people and for programs.
+package report

@@ -1,0 +1,126 @@
+package prove
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"factline.dev/prove/history"
+)
+
+// reading is a group and a topic that it reads.
+type reading struct{ service, group, topic string }
+
+const (
+	quoteTopic = "cpq.quote.events.v1"
+	orderTopic = "oms.order.events.v1"
+
+	captureGroup   = "order-service.quote-events.consumer"
+	readModelGroup = "projection-service.order-read-model.consumer"
+)
+
+// readings are all that the platform's services read.
+func readings() []reading {
+	return []reading{
+		{history.Quotes, "quote-service.order-events.consumer", orderTopic},
+		{history.Orders, captureGroup, quoteTopic},
+		{history.Orders, "order-service.order-events.consumer", orderTopic},
+		{history.Projections, readModelGroup, orderTopic},
+	}
+}
+
+// await asks until nothing is left to wait for. What is still missing when the
+// patience ends is the error.
+func (s *slice) await(ctx context.Context, what string, missing func(context.Context) ([]string, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	var last []string
+	for {
+		left, err := missing(ctx)
+		if err == nil && len(left) == 0 {
+			return nil
+		}
+		if err == nil {
+			last = left
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("prove: wait until %s: not after %s: %s (last error: %w)", what, s.cfg.Patience, strings.Join(first(last, 10), "; "), err)
+		case <-s.child.Done():
+			return fmt.Errorf("prove: wait until %s: the platform ended by itself; its log is %s (keep it with --keep)", what, s.dir+"/platform.log")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func first(all []string, n int) []string {
+	if len(all) > n {
+		return append(all[:n:n], fmt.Sprintf("and %d more", len(all)-n))
+	}
+	return all
+}
+
+// settle waits until every accepted quote has its order at its end, everything
+// is published, and every group has read the whole log.
+func (s *slice) settle(ctx context.Context) error {
+	return s.await(ctx, "the platform is at rest", s.unsettled)
+}
+
+func (s *slice) unsettled(ctx context.Context) ([]string, error) {
+	var left []string
+	accepted, err := s.recorder.Accepted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range accepted {
+		if q.State != "CONVERTED" {
+			left = append(left, "quote "+q.QuoteID+" is "+q.State)
+		}
+	}
+	orders, err := s.recorder.Orders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orders {
+		if o.State != "COMPLETED" {
+			left = append(left, "order "+o.OrderID+" is "+o.State)
+		}
+	}
+	waiting, err := s.recorder.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range waiting {
+		if w.Unpublished > 0 {
+			left = append(left, fmt.Sprintf("%s has %d events to publish", w.Service, w.Unpublished))
+		}
+	}
+	behind, err := s.behind(ctx)
+	return append(left, behind...), err
+}
+
+// behind are the groups that have not read the whole log.
+func (s *slice) behind(ctx context.Context) ([]string, error) {
+	ends, err := s.recorder.EndOffsets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	next, err := s.recorder.NextOffsets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var left []string
+	for _, r := range readings() {
+		var lag int64
+		for at, end := range ends {
+			if at.Topic == r.topic {
+				lag += end - next[r.group][at]
+			}
+		}
+		if lag > 0 || next[r.group] == nil {
+			left = append(left, fmt.Sprintf("%s is %d records behind", r.group, lag))
+		}
+	}
+	return left, nil
+}

@@ -1,0 +1,303 @@
+package prove
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"crypto/rand"
+
+	"factline.dev/contract"
+	"factline.dev/internal/devstack"
+	"factline.dev/platform"
+	"factline.dev/prove/fault"
+	"factline.dev/prove/history"
+	"factline.dev/prove/report"
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// stack is what a proof runs on: database and broker in this process or outside,
+// the platform as a child.
+type stack struct {
+	cfg       Config
+	dir       string
+	catalogue *contract.Catalogue
+	postgres  *devstack.Postgres
+	broker    *devstack.Broker
+	admin     string
+	prefix    string
+	databases map[string]string
+	brokers   []string
+	listen    string
+	session   time.Duration
+	recorder  *history.Recorder
+	child     *fault.Child
+}
+
+func startStack(ctx context.Context, cfg Config) (*stack, error) {
+	s := &stack{cfg: cfg, prefix: "factline_prove_" + strings.ToLower(rand.Text()[:8]) + "_"}
+	err := s.start(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *stack) start(ctx context.Context) (err error) {
+	if s.catalogue, err = platform.Catalogue(); err != nil {
+		return err
+	}
+	if s.dir, err = os.MkdirTemp("", "factline-prove-"); err != nil {
+		return fmt.Errorf("prove: make a folder: %w", err)
+	}
+	// The database server may run as another user and must get through.
+	if err := os.Chmod(s.dir, 0o711); err != nil { //nolint:gosec // see above
+		return fmt.Errorf("prove: open folder %s for the database server: %w", s.dir, err)
+	}
+	for _, part := range []func(context.Context) error{s.startPostgres, s.startBroker, s.makeTopics, s.provision, s.record, s.startPlatform} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stack) startPostgres(ctx context.Context) (err error) {
+	if s.admin = s.cfg.Postgres; s.admin != "" {
+		return nil
+	}
+	s.postgres, err = devstack.StartPostgres(ctx, devstack.PostgresConfig{
+		DataDir: filepath.Join(s.dir, "postgres"), LogFile: filepath.Join(s.dir, "postgres.log"),
+		Volatile: true, Prebuilt: true, Progress: s.cfg.Progress,
+	})
+	if err == nil {
+		s.admin = s.postgres.URL("postgres")
+	}
+	return err
+}
+
+// The shortest session that brokers allow, and the one that ours does.
+const (
+	realSession     = 6 * time.Second
+	embeddedSession = 2 * time.Second
+)
+
+func (s *stack) startBroker(context.Context) (err error) {
+	s.brokers, s.session = s.cfg.Kafka, realSession
+	if len(s.brokers) > 0 {
+		return nil
+	}
+	s.session = embeddedSession
+	s.broker, err = devstack.StartBroker(devstack.BrokerConfig{Options: []kfake.Opt{kfake.GroupMinSessionTimeout(time.Second)}})
+	if err == nil {
+		s.brokers = []string{s.broker.Addr()}
+	}
+	return err
+}
+
+func (s *stack) makeTopics(ctx context.Context) error {
+	var specs []devstack.TopicSpec
+	for _, t := range platform.Topics(s.catalogue, s.broker != nil) {
+		specs = append(specs, devstack.TopicSpec{Name: t.Name, Partitions: t.Partitions, Configs: t.Configs})
+	}
+	if s.broker != nil {
+		return s.broker.EnsureTopics(ctx, specs)
+	}
+	if err := devstack.EnsureTopics(ctx, s.brokers, specs); err != nil {
+		return err
+	}
+	return s.checkEmpty(ctx)
+}
+
+// checkEmpty protects whatever platform lives on a real broker.
+func (s *stack) checkEmpty(ctx context.Context) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
+	if err != nil {
+		return fmt.Errorf("prove: make a Kafka client: %w", err)
+	}
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, s.topics()...)
+	if err != nil {
+		return fmt.Errorf("prove: look at the topics of %s: %w", strings.Join(s.brokers, ","), err)
+	}
+	var used []string
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 && (len(used) == 0 || used[len(used)-1] != o.Topic) {
+			used = append(used, o.Topic)
+		}
+	})
+	if len(used) > 0 {
+		return fmt.Errorf("prove: use %s: it holds records already (%s) and the proof sends broken events; use a broker that is empty", strings.Join(s.brokers, ","), strings.Join(used, ", "))
+	}
+	return nil
+}
+
+// topics are the main and the dead-letter topics.
+func (s *stack) topics() (names []string) {
+	for _, t := range s.catalogue.Topics() {
+		names = append(names, t.Name, t.DeadLetterTopic())
+	}
+	return names
+}
+
+func (s *stack) provision(ctx context.Context) (err error) {
+	s.databases, err = platform.Provision(ctx, platform.ProvisionConfig{AdminURL: s.admin, Prefix: s.prefix})
+	return err
+}
+
+func (s *stack) record(ctx context.Context) (err error) {
+	s.recorder, err = history.NewRecorder(ctx, s.databases, s.brokers, s.topics())
+	return err
+}
+
+// startPlatform keeps the address over restarts, as a service in production has
+// one, so that clients can go on.
+func (s *stack) startPlatform(ctx context.Context) (err error) {
+	if s.listen == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return fmt.Errorf("prove: find a port for the platform: %w", err)
+		}
+		s.listen = l.Addr().String()
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("prove: find a port for the platform: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	s.child, err = fault.Start(ctx, fault.Spec{
+		Binary: s.cfg.Binary, Args: s.cfg.Args, Env: s.cfg.Env, LogFile: filepath.Join(s.dir, "platform.log"),
+		Settings: childSettings{
+			Databases: s.databases, Brokers: s.brokers, Listen: s.listen, SessionMillis: int(s.session.Milliseconds()),
+		},
+	})
+	return err
+}
+
+func (s *stack) base() string { return "http://" + s.listen }
+
+// close ends everything in the order in which it leans on each other.
+func (s *stack) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	var errs []error
+	if s.child != nil {
+		errs = append(errs, s.child.Stop(20*time.Second))
+	}
+	if s.recorder != nil {
+		s.recorder.Close()
+	}
+	if s.cfg.Postgres != "" && !s.cfg.Keep {
+		errs = append(errs, s.dropDatabases(ctx))
+	}
+	if s.broker != nil {
+		s.broker.Close()
+	}
+	if s.postgres != nil {
+		errs = append(errs, s.postgres.Stop(ctx))
+	}
+	if s.dir != "" && !s.cfg.Keep {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// dropDatabases removes what the proof made on somebody's server.
+func (s *stack) dropDatabases(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return fmt.Errorf("prove: drop the databases %s*: %w; drop them by hand", s.prefix, err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var errs []error
+	for _, url := range s.databases {
+		cfg, err := pgx.ParseConfig(url)
+		if err != nil {
+			continue
+		}
+		id := pgx.Identifier{cfg.Database}.Sanitize()
+		for _, sql := range []string{"DROP DATABASE IF EXISTS " + id + " WITH (FORCE)", "DROP ROLE IF EXISTS " + id} {
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				errs = append(errs, fmt.Errorf("prove: %s: %w; do it by hand", sql, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// facts are what a reader needs to repeat the proof.
+func (s *stack) facts(ctx context.Context) []report.Fact {
+	facts := []report.Fact{{Name: "factline", Value: build()}, {Name: "go", Value: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH}}
+	var version string
+	if err := s.recorder.Pool(history.Orders).QueryRow(ctx, "SELECT version()").Scan(&version); err == nil {
+		facts = append(facts, report.Fact{Name: "postgres", Value: version})
+	}
+	return append(facts, report.Fact{Name: "broker", Value: s.brokerVersion(ctx)}, report.Fact{Name: "folder", Value: s.dir})
+}
+
+func (s *stack) brokerVersion(ctx context.Context) string {
+	name := strings.Join(s.brokers, ",")
+	if s.broker != nil {
+		name = "embedded " + module("github.com/twmb/franz-go/pkg/kfake")
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
+	if err != nil {
+		return name
+	}
+	defer client.Close()
+	versions, err := kadm.NewClient(client).ApiVersions(ctx)
+	if err != nil {
+		return name
+	}
+	for _, v := range versions.Sorted() {
+		return fmt.Sprintf("%s, speaks as Kafka %s, %d nodes", name, v.VersionGuess(), len(versions))
+	}
+	return name
+}
+
+// cannotShow is honest about the stack.
+func (s *stack) cannotShow() []string {
+	if s.broker != nil {
+		return []string{
+			"replication, leader changes and lost replicas: the embedded broker is one, without replicas",
+			"power cuts: the embedded database and broker of a proof do not sync to disk",
+		}
+	}
+	return []string{"power cuts and killed brokers: only the platform is killed here"}
+}
+
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version := info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			version += " " + setting.Value
+		}
+	}
+	return strings.TrimSpace(version)
+}
+
+func module(path string) string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, m := range info.Deps {
+			if m.Path == path {
+				return path[strings.LastIndex(path, "/")+1:] + " " + m.Version
+			}
+		}
+	}
+	return path
+}
