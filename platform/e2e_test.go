@@ -90,10 +90,8 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 				t.Errorf("%s: correlation %q, trace %q, causation %q; the acceptance has %q and %q", e.EventType, e.CorrelationID, e.TraceID, e.CausationID, got[0].CorrelationID, got[0].TraceID)
 			}
 		}
-		if got[1].EventType == "QuoteConverted" || got[2].EventType == "OrderCaptured" {
-			if captured := got[2]; captured.CausationID != got[0].EventID {
-				t.Errorf("OrderCaptured is caused by %q, not by QuoteAccepted %q", captured.CausationID, got[0].EventID)
-			}
+		if accepted, captured := got[0], got[2]; captured.EventType != "OrderCaptured" || captured.CausationID != accepted.EventID {
+			t.Errorf("%s is caused by %q, not by %s %q", captured.EventType, captured.CausationID, accepted.EventType, accepted.EventID)
 		}
 	})
 
@@ -122,6 +120,15 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 				t.Errorf("%d rows, want %d: %s", n, c.want, c.sql)
 			}
 		}
+	})
+
+	t.Run("machine commands are answered again without effect", func(t *testing.T) {
+		validated := s.do(t, request{method: "POST", path: "/orders/" + orderID + "/validation"}).want(t, 200, "")
+		activated := s.do(t, request{method: "POST", path: "/orders/" + orderID + "/activation"}).want(t, 200, "")
+		if validated.get("state") != "COMPLETED" || activated.body["lineCount"] != 6.0 || validated.header.Get("ETag") != `"23"` {
+			t.Errorf("%s %s", validated.text, activated.text)
+		}
+		s.do(t, request{method: "POST", path: "/orders/ord_0/validation"}).want(t, 404, "resource.not-found")
 	})
 
 	t.Run("the read model shows its lines", func(t *testing.T) {
