@@ -1,0 +1,147 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"factline.dev/consumer"
+	"factline.dev/deadletter"
+	"factline.dev/envelope"
+	"factline.dev/outbox"
+	"factline.dev/runbook"
+	"github.com/spf13/cobra"
+)
+
+func TestHelpOfEveryCommand(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		cmd.SetOut(&b)
+		b.WriteString("$ " + cmd.CommandPath() + " --help\n")
+		if err := cmd.Help(); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString("\n")
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	root := newRoot(&app{out: &b})
+	root.InitDefaultHelpFlag()
+	walk(root)
+	golden(t, "help.golden", b.String())
+}
+
+// at is the time of every golden table.
+var at = time.Date(2026, 7, 2, 8, 15, 30, 481e6, time.UTC)
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	hostile := "\x1b[2Jboom\u202e"
+	letters := []letter{{Service: "order-service", Entry: deadletter.Entry{
+		ID: "dl_1", TenantID: "tenant_001", AggregateType: "Order", AggregateID: "ord_1", AggregateVersion: 3, State: deadletter.Open, HeldEvents: 2,
+		Record: consumer.DeadLetter{
+			FailedAt: at, SourceTopic: "oms.order.events.v1", SourcePartition: 4, SourceOffset: 17, ConsumerGroup: "order-service.order-events.consumer",
+			EventID: "01J", EventType: "OrderCaptured", ErrorClass: consumer.HandlerFailed, ErrorMessage: hostile, AttemptCount: 5,
+			OriginalKey: []byte("ord_1"), OriginalHeaders: []envelope.Header{{Key: "eventId", Value: []byte(hostile)}}, OriginalValue: []byte(`{"a":1}`),
+		},
+	}}}
+	outboxes := []outboxRow{
+		{Service: "quote-service", Pending: 12, Parked: 1, OldestSeconds: 400, StatusReport: outbox.StatusReport{
+			Lanes:   []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01J", Epoch: 2, LeaseSeconds: 1.5, LowWater: 90, Pending: 12, OldestSeconds: 400, Parked: 1}, {Lane: 1}},
+			Blocker: &outbox.Blocker{PID: 77, Database: "factline_quote", Application: "psql", AgeSeconds: 390},
+		}},
+		{Service: "order-service", StatusReport: outbox.StatusReport{Lanes: []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01K", LeaseSeconds: 2}}}},
+	}
+	lag := []runbook.PartitionLag{
+		{Group: "order-service.quote-events.consumer", Topic: "cpq.quote.events.v1", Partition: 5, EndOffset: 1200, NextOffset: 1100, Committed: 1090, LagRecords: 100, HeldEvents: 3, BlockedKeys: 1},
+		{Group: "projection-service.order-read-model.consumer", Topic: "oms.order.events.v1", Committed: -1},
+	}
+	report := runbook.Report{ID: "q_1", Root: "q_1", Links: []runbook.Link{
+		{Name: "quote", State: runbook.OK, At: at, Detail: "q_1 is ACCEPTED at version 5"},
+		{Name: "outbox of quote-service", State: runbook.Broken, At: at, Detail: hostile, Recovery: "start the publisher", Command: "serve quote-service"},
+	}}
+	for _, tt := range []struct {
+		name  string
+		write func(b *strings.Builder) error
+	}{
+		{"outbox_status", func(b *strings.Builder) error { return writeOutboxes(b, outboxes) }},
+		{"outbox_lanes", func(b *strings.Builder) error { return writeLanes(b, outboxes[0]) }},
+		{"outbox_none", func(b *strings.Builder) error { return writeOutboxes(b, nil) }},
+		{"consumers_lag", func(b *strings.Builder) error { return writeLag(b, lag) }},
+		{"deadletters_list", func(b *strings.Builder) error { return writeLetters(b, letters) }},
+		{"deadletters_show", func(b *strings.Builder) error { return writeLetter(b, letters[0]) }},
+		{"trace", func(b *strings.Builder) error { return writeTrace(b, report) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var b strings.Builder
+			if err := tt.write(&b); err != nil {
+				t.Fatal(err)
+			}
+			if strings.ContainsAny(b.String(), "\x1b\u202e") {
+				t.Error("it prints what a stranger wrote, unescaped")
+			}
+			golden(t, tt.name+".golden", b.String())
+		})
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		err  error
+		want int
+		next string
+	}{
+		{"an empty outbox is fine", outboxVerdict([]outboxRow{{Service: "a"}}), exitOK, ""},
+		{"a young backlog is fine", outboxVerdict([]outboxRow{{Service: "a", Pending: 9, OldestSeconds: 299}}), exitOK, ""},
+		{"an old backlog is news", outboxVerdict([]outboxRow{{Service: "a", Pending: 9, OldestSeconds: 301}}), exitFound, "outbox status --service a"},
+		{"a parked event is news", outboxVerdict([]outboxRow{{Service: "a"}, {Service: "b", Parked: 1}}), exitFound, "outbox status --service b"},
+		{"a whole chain is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.OK}}}), exitOK, ""},
+		{"an event under way is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Waiting}}}), exitOK, ""},
+		{"a broken link is news", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Broken, Command: "serve x"}}}), exitFound, "serve x"},
+		{"what follows a waiting link is not broken itself", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Waiting}, {State: runbook.Broken}}}), exitOK, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			code, next := exitOK, ""
+			if f, ok := tt.err.(*failure); ok {
+				code, next = f.code, f.next
+			}
+			if code != tt.want || next != tt.next {
+				t.Errorf("got %d %q, want %d %q", code, next, tt.want, tt.next)
+			}
+		})
+	}
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	now := at
+	p := newProgress(&b, false)
+	p.now = func() time.Time { return now }
+	for _, done := range []int64{0, 1 << 20, 2 << 20, 9 << 20, 10 << 20} {
+		p.update("PostgreSQL 18", done, 10<<20)
+		now = now.Add(2 * time.Second)
+	}
+	want := `downloading PostgreSQL 18: 0 B of 10.0 MiB (0 %)
+downloading PostgreSQL 18: 2.0 MiB of 10.0 MiB (20 %), about 16.0s left
+downloading PostgreSQL 18: 10.0 MiB of 10.0 MiB (100 %)
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestTypedAgain(t *testing.T) {
+	t.Parallel()
+	a := newTestApp("up", "--folder", "/tmp/a b", "--postgres", "postgres://u:hunter22@h/x", "it's")
+	if want, got := `up --folder '/tmp/a b' --postgres postgres://u:***@h/x 'it'\''s'`, a.typed(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
