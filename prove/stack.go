@@ -246,10 +246,10 @@ func (s *stack) facts(ctx context.Context) []report.Fact {
 }
 
 func (s *stack) brokerVersion(ctx context.Context) string {
-	name := strings.Join(s.brokers, ",")
 	if s.broker != nil {
-		name = "embedded " + module("github.com/twmb/franz-go/pkg/kfake")
+		return "embedded " + module("github.com/twmb/franz-go/pkg/kfake")
 	}
+	name := strings.Join(s.brokers, ",")
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
 	if err != nil {
 		return name

@@ -24,7 +24,9 @@ func commands() []func(*app) *cobra.Command {
 		newOutbox,
 		newConsumers,
 		newDeadLetters,
+		newReplay,
 		newTrace,
+		newProve,
 	}
 }
 
