@@ -10,6 +10,7 @@ import (
 	"factline.dev/consumer"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -42,6 +43,7 @@ func TestOffsetCommitsNeverGoBackWhileMembersComeAndGo(t *testing.T) {
 	seen := b.watchCommits()
 	quick := func(c *consumer.Config) {
 		c.MaxChunkRecords, c.MaxQueuedRecords, c.CommitInterval = 5, 20, time.Millisecond
+		c.ClientOptions = []kgo.Opt{kgo.HeartbeatInterval(20 * time.Millisecond)}
 	}
 	b.start(quick)
 	var want []string
@@ -53,8 +55,11 @@ func TestOffsetCommitsNeverGoBackWhileMembersComeAndGo(t *testing.T) {
 			want = append(want, fmt.Sprintf("o%d/%d", p, v))
 		}
 		if v%50 == 0 { // a second member joins, takes some, and leaves
-			stop := b.start(quick)
-			b.await("some progress", func() (bool, any) { n := len(b.effects()); return n > int(v), n })
+			second := &logBuffer{}
+			stop := b.start(func(c *consumer.Config) { quick(c); c.Logger = textLogger(second) })
+			b.await("the second member owning partitions", func() (bool, any) {
+				return contains(second.String(), "partition assigned"), second.String()
+			})
 			if err := stop(); err != nil {
 				t.Fatal(err)
 			}

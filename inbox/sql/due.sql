@@ -2,9 +2,13 @@
 -- unblocked the key or moved the gate. $4 bounds the work of one sweep.
 SELECT h.partition, h.tenant_id, h.aggregate_type, h.aggregate_id
 FROM factline.held_event h
-LEFT JOIN factline.gate g
-  ON g.consumer = h.consumer AND g.topic = h.topic
- AND g.tenant_id = h.tenant_id AND g.aggregate_type = h.aggregate_type AND g.aggregate_id = h.aggregate_id
+LEFT JOIN LATERAL (
+    SELECT version
+    FROM factline.gate
+    WHERE consumer = h.consumer AND topic = h.topic
+      AND tenant_id = h.tenant_id AND aggregate_type = h.aggregate_type AND aggregate_id = h.aggregate_id
+    LIMIT 1
+) g ON true
 WHERE h.consumer = $1 AND h.topic = $2 AND h.partition = ANY ($3::int[])
   AND h.reason <> 'CONFLICT'
   AND h.aggregate_version <= COALESCE(g.version, 0) + 1
@@ -12,6 +16,7 @@ WHERE h.consumer = $1 AND h.topic = $2 AND h.partition = ANY ($3::int[])
       SELECT FROM factline.blocked_key b
       WHERE b.consumer = h.consumer AND b.topic = h.topic AND b.tenant_id = h.tenant_id AND b.record_key = h.block_key
         AND (b.aggregate_type <> h.aggregate_type OR b.aggregate_id <> h.aggregate_id OR b.aggregate_version <= h.aggregate_version)
+      OFFSET 0
   )
 GROUP BY h.partition, h.tenant_id, h.aggregate_type, h.aggregate_id
 LIMIT $4

@@ -12,8 +12,11 @@ CROSS JOIN LATERAL (
           SELECT FROM factline.blocked_key b
           WHERE b.consumer = e.consumer AND b.topic = e.topic AND b.tenant_id = e.tenant_id AND b.record_key = e.block_key
             AND (b.aggregate_type <> e.aggregate_type OR b.aggregate_id <> e.aggregate_id OR b.aggregate_version <= e.aggregate_version)
+          OFFSET 0 -- one lookup per event, as in load_gates
       )
     ORDER BY e.aggregate_version, e."offset"
     LIMIT $6
 ) h
+-- Asked once: most of the time nothing is held.
+WHERE EXISTS (SELECT FROM factline.held_event WHERE consumer = $1 AND topic = $2 OFFSET 0)
 ORDER BY h.tenant_id, h.aggregate_type, h.aggregate_id, h.aggregate_version, h."offset"
