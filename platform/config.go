@@ -10,10 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"factline.dev/consumer"
 	"factline.dev/contract"
 	"factline.dev/outbox"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is what [Run] needs. Zero fields take their defaults.

@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/platform"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const (
@@ -64,6 +65,7 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 	orderID, _ := row["orderId"].(string)
 
 	t.Run("the quote is converted and names its order", func(t *testing.T) {
+		t.Parallel()
 		factlinetest.Eventually(t, 20*time.Second, "conversion", func() (bool, error) {
 			q := s.do(t, request{method: "GET", path: "/quotes/" + id}).want(t, 200, "")
 			return q.get("state") == "CONVERTED" && q.get("orderId") == orderID, nil
@@ -72,6 +74,7 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 	})
 
 	t.Run("the order's events follow the dependencies of the bundle", func(t *testing.T) {
+		t.Parallel()
 		got := s.events(t, orderTopic, 23, orderID)
 		if len(got) != 4+6*3+1 {
 			t.Fatalf("%d events of the order: %v", len(got), typesOf(got))
@@ -84,7 +87,8 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 	})
 
 	t.Run("one correlation and one trace lead from the request to the last event", func(t *testing.T) {
-		got := append(s.events(t, quoteTopic, 6, id)[4:], s.events(t, orderTopic, 23, orderID)...)
+		t.Parallel()
+		got := slices.Concat(s.events(t, quoteTopic, 6, id)[4:], s.events(t, orderTopic, 23, orderID))
 		for _, e := range got {
 			if e.CorrelationID != got[0].CorrelationID || e.TraceID != got[0].TraceID || e.CausationID == "" || len(e.TraceID) != 32 {
 				t.Errorf("%s: correlation %q, trace %q, causation %q; the acceptance has %q and %q", e.EventType, e.CorrelationID, e.TraceID, e.CausationID, got[0].CorrelationID, got[0].TraceID)
@@ -96,6 +100,7 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 	})
 
 	t.Run("the databases agree with each other", func(t *testing.T) {
+		t.Parallel()
 		for _, c := range []struct{ service, sql string }{
 			{"quote-service", "SELECT count(*) FROM quote.quote WHERE state = 'CONVERTED' AND version = 6"},
 			{"quote-service", "SELECT count(*) FROM quote.quote_acceptance"},
@@ -123,6 +128,7 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 	})
 
 	t.Run("machine commands are answered again without effect", func(t *testing.T) {
+		t.Parallel()
 		validated := s.do(t, request{method: "POST", path: "/orders/" + orderID + "/validation"}).want(t, 200, "")
 		activated := s.do(t, request{method: "POST", path: "/orders/" + orderID + "/activation"}).want(t, 200, "")
 		if validated.get("state") != "COMPLETED" || activated.body["lineCount"] != 6.0 || validated.header.Get("ETag") != `"23"` {
@@ -132,6 +138,7 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 	})
 
 	t.Run("the read model shows its lines", func(t *testing.T) {
+		t.Parallel()
 		a := s.do(t, request{method: "GET", path: "/read/orders/" + orderID}).want(t, 200, "")
 		if lines, _ := a.body["lines"].([]any); len(lines) != 6 || a.header.Get("ETag") != `"23"` {
 			t.Errorf("ETag %s, %s", a.header.Get("ETag"), a.text)

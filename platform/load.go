@@ -100,12 +100,13 @@ func (r LoadReport) Whole() bool { return r.Failed == 0 && r.Completed == r.Star
 
 // String is one line for people.
 func (r LoadReport) String() string {
-	line := fmt.Sprintf("%d quotes, %d accepted, %d orders completed, %d failed in %s; accepted to captured p50 %s p99 %s",
+	var line strings.Builder
+	fmt.Fprintf(&line, "%d quotes, %d accepted, %d orders completed, %d failed in %s; accepted to captured p50 %s p99 %s",
 		r.Started, r.Accepted, r.Completed, r.Failed, r.Elapsed.Round(time.Millisecond), r.CapturedP50, r.CapturedP99)
 	for _, reason := range slices.Sorted(maps.Keys(r.Failures)) {
-		line += fmt.Sprintf("; %d × %s", r.Failures[reason], reason)
+		fmt.Fprintf(&line, "; %d × %s", r.Failures[reason], reason)
 	}
-	return line
+	return line.String()
 }
 
 // Load drives quotes through a running platform over HTTP: draft, submit,

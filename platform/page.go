@@ -6,8 +6,9 @@ import (
 	"html/template"
 	"net/http"
 
-	"factline.dev/platform/internal/web"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"factline.dev/platform/internal/web"
 )
 
 //go:embed index.html

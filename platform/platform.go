@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
 	"factline.dev/contract"
 	"factline.dev/platform/contracts"
 	"factline.dev/platform/internal/host"
@@ -16,8 +19,6 @@ import (
 	"factline.dev/platform/internal/quote"
 	"factline.dev/platform/internal/seed"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/errgroup"
 )
 
 // service is what every service of the platform is to Run.
@@ -84,7 +85,7 @@ func (p *running) close() {
 func (p *running) prepare(ctx context.Context) error {
 	p.server = web.New(web.Config{Title: "factline reference platform", Version: "1", Logger: p.cfg.Logger, Registerer: p.cfg.Registerer})
 	// Listening comes first: a port in use should not cost a migration.
-	if err := p.listen(); err != nil {
+	if err := p.listen(ctx); err != nil {
 		return err
 	}
 	for _, name := range p.cfg.Services {
@@ -102,12 +103,12 @@ func (p *running) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (p *running) listen() error {
+func (p *running) listen(ctx context.Context) error {
 	p.listener = p.cfg.Listener
 	if p.listener != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", p.cfg.Listen)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", p.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("platform: listen on %s: %w; stop what uses the port or choose another", p.cfg.Listen, err)
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"factline.dev/platform/internal/projection"
-	"factline.dev/replay"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/platform/internal/projection"
+	"factline.dev/replay"
 )
 
 // ProjectionService is the service whose database holds the read models.

@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/factlinetest"
-	"factline.dev/platform"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/factlinetest"
+	"factline.dev/platform"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }
@@ -120,6 +121,7 @@ func provision(t *testing.T) map[string]string {
 }
 
 func dropProvisioned(t *testing.T, url, prefix string) {
+	t.Helper()
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/platform"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // approvedQuote is a quote that waits for its acceptance.
@@ -113,7 +114,8 @@ func judge(i int, answers []answer) error {
 
 // repeat copies every twentieth new event of both topics to the end of its log,
 // byte for byte, as it appears, until ctx ends. It returns how many.
-func (s *stack) repeat(t *testing.T, ctx context.Context) func() int {
+func (s *stack) repeat(ctx context.Context, t *testing.T) func() int {
+	t.Helper()
 	client := s.cluster.Client(t, kgo.ConsumeTopics(quoteTopic, orderTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(50*time.Millisecond))
 	copied := 0
 	var done sync.WaitGroup
@@ -148,7 +150,7 @@ func TestAThousandAcceptancesGiveAThousandOrders(t *testing.T) {
 	quotes := s.approve(t, n)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	copies := s.repeat(t, ctx)
+	copies := s.repeat(ctx, t)
 	parallel(n, 200, func(i int) {
 		if err := s.acceptOnceOrTwice(t.Context(), i, quotes[i]); err != nil {
 			t.Error(err)

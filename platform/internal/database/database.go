@@ -94,8 +94,7 @@ func isConflict(err error) bool {
 // IsUnavailable reports whether err says that the database cannot be reached or
 // is shutting down, so that the same request may succeed later.
 func IsUnavailable(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code[:2] == "08" || pg.Code[:2] == "53" || pg.Code == "57P01" || pg.Code == "57P02" || pg.Code == "57P03" || isConflict(err)
 	}
 	var connect *pgconn.ConnectError

@@ -11,14 +11,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
 	"factline.dev/consumer"
 	"factline.dev/contract"
 	"factline.dev/migrate"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/database"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 )
 
 // Host carries a service. Pool, Brokers and Contracts are required.

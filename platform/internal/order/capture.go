@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"factline.dev/envelope"
@@ -118,9 +119,7 @@ func levels(graph map[string][]string) (map[string]int, bool) {
 		if len(found) == 0 {
 			return nil, false
 		}
-		for node, n := range found {
-			level[node] = n
-		}
+		maps.Copy(level, found)
 	}
 	return level, true
 }

@@ -10,11 +10,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/platform/internal/money"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5"
 )
 
 func TestCaptureRules(t *testing.T) {
@@ -139,15 +140,18 @@ func TestCaptureIsIdempotentByEventAndByCommand(t *testing.T) {
 		steps func(t *testing.T, b bundle, q quoteAccepted)
 	}{
 		{"the event, then another event of the same acceptance", func(t *testing.T, b bundle, q quoteAccepted) {
+			t.Helper()
 			wantNil(t, b.event(t, q, "evt_1"))
 			wantNil(t, b.event(t, q, "evt_2"))
 		}},
 		{"the event, then the command", func(t *testing.T, b bundle, q quoteAccepted) {
+			t.Helper()
 			wantNil(t, b.event(t, q, "evt_1"))
 			wantStatus(t, b, q, "k1", 200)
 			wantStatus(t, b, q, "k2", 200)
 		}},
 		{"the command, then the event", func(t *testing.T, b bundle, q quoteAccepted) {
+			t.Helper()
 			wantStatus(t, b, q, "k1", 201)
 			wantNil(t, b.event(t, q, "evt_1"))
 			wantStatus(t, b, q, "k1", 201)

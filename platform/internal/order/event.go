@@ -12,9 +12,9 @@ type totals struct {
 	_                  struct{}     `json:"-" additionalProperties:"true"`
 	OneTimeTotal       money.Amount `json:"oneTimeTotal"`
 	RecurringTotal     money.Amount `json:"recurringTotal"`
-	ListOneTimeTotal   money.Amount `json:"listOneTimeTotal,omitempty"`
-	ListRecurringTotal money.Amount `json:"listRecurringTotal,omitempty"`
-	DiscountPercent    money.Amount `json:"discountPercent,omitempty"`
+	ListOneTimeTotal   money.Amount `json:"listOneTimeTotal,omitzero" required:"false"`
+	ListRecurringTotal money.Amount `json:"listRecurringTotal,omitzero" required:"false"`
+	DiscountPercent    money.Amount `json:"discountPercent,omitzero" required:"false"`
 }
 
 type violation struct {

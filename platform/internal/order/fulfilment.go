@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/platform/internal/database"
-	"github.com/jackc/pgx/v5"
 )
 
 // Request asks for the fulfilment of one line.

@@ -5,9 +5,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5"
 )
 
 type lineView struct {

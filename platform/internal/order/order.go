@@ -10,11 +10,11 @@ import (
 	"factline.dev/platform/internal/web"
 )
 
-// State is where an order stands in its life, LineState where a line does.
-type (
-	State     string
-	LineState string
-)
+// State is where an order stands in its life.
+type State string
+
+// LineState is where a line of an order stands.
+type LineState string
 
 const (
 	stateNone             State = "NONE"
@@ -191,7 +191,8 @@ func (d *decision) validate(creditHold bool) []violation {
 	d.ValidatedAt, d.ReasonCode = &d.now, ""
 	d.record(stateValidated, "OrderValidated", orderValidated{
 		d.OrderID, d.QuoteID, d.CustomerID, len(d.Lines),
-		[]string{"PRODUCTS_SUPPORTED", "DEPENDENCIES_INSIDE_ORDER", "INSTALLED_REFERENCES", "CUSTOMER_CREDIT"}, at,
+		[]string{"PRODUCTS_SUPPORTED", "DEPENDENCIES_INSIDE_ORDER", "INSTALLED_REFERENCES", "CUSTOMER_CREDIT"},
+		at,
 	})
 	return nil
 }

@@ -139,9 +139,14 @@ func TestGuards(t *testing.T) {
 		state                State
 		validation, activate string
 	}{
-		{stateCaptured, "open", "order.not-validated"}, {stateValidationFailed, "open", "order.not-validated"},
-		{stateValidated, "done", "open"}, {stateActive, "done", "done"}, {stateInFulfillment, "done", "done"}, {stateCompleted, "done", "done"},
-		{stateCancelled, "state.transition-not-allowed", "order.cancelled"}, {stateCancelling, "state.transition-not-allowed", "order.cancelled"},
+		{stateCaptured, "open", "order.not-validated"},
+		{stateValidationFailed, "open", "order.not-validated"},
+		{stateValidated, "done", "open"},
+		{stateActive, "done", "done"},
+		{stateInFulfillment, "done", "done"},
+		{stateCompleted, "done", "done"},
+		{stateCancelled, "state.transition-not-allowed", "order.cancelled"},
+		{stateCancelling, "state.transition-not-allowed", "order.cancelled"},
 	} {
 		t.Run("in state "+string(c.state), func(t *testing.T) {
 			t.Parallel()

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/seed"
-	"github.com/jackc/pgx/v5"
 )
 
 // Seed fills the mirror of entitlements once. It changes nothing where it has

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
@@ -15,8 +18,6 @@ import (
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/host"
 	"factline.dev/platform/internal/money"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }

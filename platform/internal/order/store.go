@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5"
 )
 
 //go:embed sql/*.sql
@@ -136,14 +137,12 @@ func (r captureRow) queue(batch *pgx.Batch, q quoteAccepted, d *decision) {
 // queueOrder adds to the batch what the decision changed.
 func queueOrder(batch *pgx.Batch, d *decision) {
 	batch.Queue(statement("save_order"), orderArgs(d))
-	switch {
-	case d.before == 0:
+	if d.before == 0 {
 		queueNewLines(batch, d)
-	default:
-		for i := range d.Lines {
-			if d.Lines[i].changed {
-				batch.Queue(statement("update_line"), lineArgs(d, i))
-			}
+	}
+	for i := range d.Lines {
+		if d.before > 0 && d.Lines[i].changed {
+			batch.Queue(statement("update_line"), lineArgs(d, i))
 		}
 	}
 	for i, e := range d.events {

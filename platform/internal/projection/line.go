@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
+
+	"factline.dev/envelope"
 )
 
 // line is one row of the order lines. The json names are the columns.

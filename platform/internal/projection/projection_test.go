@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/migrate"
 	"factline.dev/platform/internal/database"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }

@@ -10,6 +10,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
@@ -17,7 +19,6 @@ import (
 	"factline.dev/platform/internal/host"
 	"factline.dev/platform/internal/web"
 	"factline.dev/replay"
-	"github.com/jackc/pgx/v5"
 )
 
 // Names of the service, its schema, its group on the log and its read models.

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/platform/internal/money"
-	"github.com/jackc/pgx/v5"
 )
 
 // summary is one row of the order summary. The json names are the columns.

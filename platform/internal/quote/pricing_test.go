@@ -15,8 +15,10 @@ func percent(text string) *money.Amount { a := amount(text); return &a }
 
 func volumeTiers() []priceTier {
 	return []priceTier{
-		{TierNo: 1, MinQuantity: 1, DiscountPercent: percent("0.00")}, {TierNo: 2, MinQuantity: 10, DiscountPercent: percent("5.00")},
-		{TierNo: 3, MinQuantity: 50, DiscountPercent: percent("10.00")}, {TierNo: 4, MinQuantity: 200, DiscountPercent: percent("15.00")},
+		{TierNo: 1, MinQuantity: 1, DiscountPercent: percent("0.00")},
+		{TierNo: 2, MinQuantity: 10, DiscountPercent: percent("5.00")},
+		{TierNo: 3, MinQuantity: 50, DiscountPercent: percent("10.00")},
+		{TierNo: 4, MinQuantity: 200, DiscountPercent: percent("15.00")},
 	}
 }
 

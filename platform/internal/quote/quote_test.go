@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/factlinetest"
 	"factline.dev/migrate"
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }
@@ -93,8 +94,7 @@ func kinds(d *decision) []string {
 }
 
 func code(err error) string {
-	var p *web.Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*web.Problem](err); ok {
 		return p.Code
 	}
 	if err != nil {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/seed"
-	"github.com/jackc/pgx/v5"
 )
 
 // Seed fills the mirrors once. It changes nothing where they have content.

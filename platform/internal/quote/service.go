@@ -10,12 +10,13 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/host"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5"
 )
 
 // Names of the service, its schema and its group on the log.

@@ -9,9 +9,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/web"
-	"github.com/jackc/pgx/v5"
 )
 
 //go:embed sql/*.sql

@@ -38,10 +38,18 @@ type PriceTier struct {
 // listPrices are in EUR: one-time and monthly, empty for none.
 func listPrices() []struct{ offerID, oneTime, monthly string } {
 	return []struct{ offerID, oneTime, monthly string }{
-		{"off_int100", "250.00", "39.90"}, {"off_int500", "250.00", "79.90"}, {"off_int1000", "250.00", "149.90"},
-		{"off_int10000", "250.00", "990.00"}, {"off_router", "180.00", "9.90"}, {"off_edge", "420.00", "24.90"},
-		{"off_static_ip", "", "5.00"}, {"off_sip_trunk", "50.00", "4.50"}, {"off_firewall", "300.00", "59.00"},
-		{"off_sdwan", "", "15.00"}, {"off_controller", "", "12.00"}, {"off_installation", "120.00", ""},
+		{"off_int100", "250.00", "39.90"},
+		{"off_int500", "250.00", "79.90"},
+		{"off_int1000", "250.00", "149.90"},
+		{"off_int10000", "250.00", "990.00"},
+		{"off_router", "180.00", "9.90"},
+		{"off_edge", "420.00", "24.90"},
+		{"off_static_ip", "", "5.00"},
+		{"off_sip_trunk", "50.00", "4.50"},
+		{"off_firewall", "300.00", "59.00"},
+		{"off_sdwan", "", "15.00"},
+		{"off_controller", "", "12.00"},
+		{"off_installation", "120.00", ""},
 	}
 }
 

@@ -85,7 +85,7 @@ type Policy struct {
 }
 
 // always is when seeded content ends: a stack that is kept must not age.
-var always = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+func always() time.Time { return time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 const (
 	catalogVersionID = "catv_1"
@@ -174,7 +174,7 @@ func configurations(t Tenant, customerID string, no int) []Configuration {
 		}
 		all[i] = Configuration{
 			ConfigurationID: fmt.Sprintf("cfg_%s_%d_%d", t.ID, no, i+1), CustomerID: customerID, CatalogVersionID: catalogVersionID,
-			SalesChannel: t.SalesChannel, ConfigurationHash: hash(items), Items: items, State: "FINALIZED", ValidUntil: always,
+			SalesChannel: t.SalesChannel, ConfigurationHash: hash(items), Items: items, State: "FINALIZED", ValidUntil: always(),
 		}
 	}
 	return all

@@ -7,11 +7,13 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
-	"factline.dev/envelope"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
+
+	"factline.dev/envelope"
 )
 
 // readBody returns the body, "{}" where there is none.
@@ -61,11 +63,7 @@ func holdsNUL(tree any) bool {
 	case string:
 		return strings.ContainsRune(v, 0)
 	case []any:
-		for _, item := range v {
-			if holdsNUL(item) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, holdsNUL)
 	case map[string]any:
 		for name, item := range v {
 			if strings.ContainsRune(name, 0) || holdsNUL(item) {

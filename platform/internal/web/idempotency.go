@@ -12,8 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/platform/internal/database"
 	"github.com/jackc/pgx/v5"
+
+	"factline.dev/platform/internal/database"
 )
 
 var (

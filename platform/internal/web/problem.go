@@ -13,7 +13,7 @@ import (
 
 // Problem is the one form of every refusal and failure, after RFC 9457. As an
 // error it makes a handler refuse.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 calls it a problem, and most are answers
 	Type   string `json:"type" doc:"URI that names the kind of problem"`
 	Title  string `json:"title" doc:"The kind of problem in words"`
 	Status int    `json:"status" doc:"HTTP status"`

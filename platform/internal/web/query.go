@@ -8,10 +8,11 @@ import (
 	"reflect"
 	"strconv"
 
-	"factline.dev/envelope"
-	"factline.dev/platform/internal/database"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
+
+	"factline.dev/envelope"
+	"factline.dev/platform/internal/database"
 )
 
 // Ask is one request to a query.

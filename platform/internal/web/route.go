@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/envelope"
-	"factline.dev/platform/internal/database"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/envelope"
+	"factline.dev/platform/internal/database"
 )
 
 // Service is what the routes of one service share. All fields are required.

@@ -10,11 +10,12 @@ import (
 	"strconv"
 	"time"
 
-	"factline.dev/envelope"
-	"factline.dev/platform/internal/database"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"factline.dev/envelope"
+	"factline.dev/platform/internal/database"
 )
 
 // Config is what [New] needs. Its zero value is usable.
