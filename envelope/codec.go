@@ -77,14 +77,22 @@ func EncodeTemplate[T any](e Event[T]) (Template, error) {
 	return Template{Prefix: w.buf[:cut:cut], Suffix: w.buf[cut:]}, nil
 }
 
+// StampBytes is by how much publishedAt lengthens a value.
+const StampBytes = len(`,"publishedAt":""`) + len(timeLayout)
+
 // Stamp returns value with publishedAt added as its last member. The value must
 // come from [Encode] or [Template.Value] without one.
 func Stamp(value []byte, publishedAt time.Time) []byte {
-	out := make([]byte, 0, len(value)+len(`,"publishedAt":""`)+len(timeLayout))
+	out := make([]byte, 0, len(value)+StampBytes)
 	out = append(out, value[:len(value)-1]...)
-	out = append(out, `,"publishedAt":"`...)
-	out = publishedAt.UTC().AppendFormat(out, timeLayout)
-	return append(out, '"', '}')
+	return append(out, StampSuffix(publishedAt)...)
+}
+
+// StampSuffix returns what replaces the last byte of a value to make it what
+// [Stamp] returns, for those who have room behind the value: StampBytes + 1
+// bytes, the same for every value.
+func StampSuffix(publishedAt time.Time) []byte {
+	return []byte(`,"publishedAt":"` + FormatTime(publishedAt) + `"}`)
 }
 
 // Decode reads a value into an event with a payload of type T. Unknown fields

@@ -8,9 +8,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
-	"github.com/jackc/pgx/v5"
 )
 
 func TestEveryStatementPrepares(t *testing.T) {

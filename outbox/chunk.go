@@ -63,30 +63,48 @@ func newChunk(l *lane, rows []outRow) *chunk {
 	return &chunk{lane: l, first: rows[0].position, rows: rows}
 }
 
-// records turns rows into Kafka records, published now.
-func records(rows []outRow, now time.Time) ([]*kgo.Record, error) {
-	backing := make([]kgo.Record, len(rows))
-	out := make([]*kgo.Record, len(rows))
-	headers := make([]kgo.RecordHeader, 0, len(rows)*9)
-	for i, r := range rows {
-		from := len(headers)
+// recordBuffer holds the records of one round and is used again for the next.
+type recordBuffer struct {
+	records []kgo.Record
+	headers []kgo.RecordHeader
+}
+
+// reset makes room for a number of records. The client must be done with those
+// of the round before.
+func (b *recordBuffer) reset(rows int) {
+	if cap(b.records) < rows {
+		b.records = make([]kgo.Record, 0, rows)
+		b.headers = make([]kgo.RecordHeader, 0, rows*9)
+	}
+	clear(b.records)
+	clear(b.headers)
+	b.records, b.headers = b.records[:0], b.headers[:0]
+}
+
+// add turns rows into Kafka records, published at the time that stamp says. It
+// writes the stamp over the last byte of a value, into the room behind it, and
+// stamping again replaces it.
+func (b *recordBuffer) add(rows []outRow, now time.Time) ([]kgo.Record, error) {
+	stamp := envelope.StampSuffix(now)
+	first := len(b.records)
+	for _, r := range rows {
+		from := len(b.headers)
 		err := envelope.RangeHeaders(r.headers, func(key string, value []byte) {
-			headers = append(headers, kgo.RecordHeader{Key: key, Value: value})
+			b.headers = append(b.headers, kgo.RecordHeader{Key: key, Value: value})
 		})
 		if err != nil {
 			return nil, err
 		}
 		value := r.value
 		if r.stamped {
-			value = envelope.Stamp(value, now)
+			value = append(value[:len(value)-1], stamp...)
 		}
-		backing[i] = kgo.Record{
+		b.records = append(b.records, kgo.Record{
 			Topic: r.topic, Key: r.key, Value: value, Timestamp: now,
-			Headers: headers[from:len(headers):len(headers)],
-		}
-		out[i] = &backing[i]
+			Headers: b.headers[from:len(b.headers):len(b.headers)],
+		})
 	}
-	return out, nil
+	return b.records[first:], nil
 }
 
 // receipts groups acknowledged rows by topic, in position order.

@@ -7,10 +7,11 @@ import (
 	"os"
 	"time"
 
-	"factline.dev/contract"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/contract"
 )
 
 // Contracts decides where an event goes and whether it may. *contract.Catalogue

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/factlinetest"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"factline.dev/factlinetest"
 )
 
 func setupFake(t *testing.T) *bundle {

@@ -18,6 +18,8 @@ type lane struct {
 	sending   *chunk
 	settling  int   // chunks acknowledged and not yet recorded
 	recorded  int64 // the low-water mark in the database
+	usual     int   // how many rows the last read brought
+	page      int   // how many to ask for next, 0 for as many as a chunk may have
 }
 
 func newLane(id int16, epoch, lowWater int64) *lane {

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -327,6 +328,13 @@ func (l *loop) read(ctx context.Context) {
 
 func (l *loop) tookRead(res readResult) {
 	l.reading = false
+	if errors.Is(res.err, errReadTooMuch) {
+		for _, want := range res.request.lanes {
+			want.lane.shrink(l.relay.cfg.ChunkEvents)
+		}
+		l.nextRead = time.Now()
+		return
+	}
 	if res.err != nil {
 		if !interrupted(res.err) {
 			l.relay.metrics.failure("read")
@@ -343,6 +351,7 @@ func (l *loop) tookRead(res readResult) {
 		if res.bound > 0 {
 			want.lane.setBound(res.bound, want.spans)
 		}
+		want.lane.learn(res.rows[i], l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
 		want.lane.take(res.rows[i], want.spans, res.xmin)
 		l.raise(want.lane)
 		found += len(res.rows[i])

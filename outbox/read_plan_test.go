@@ -34,7 +34,7 @@ func TestAPageOfALongBacklogIsReadInIndexOrder(t *testing.T) {
 // precedes it in the same batch.
 func readPlan(t *testing.T, s *store, request readRequest) string {
 	t.Helper()
-	args, _ := s.readArgs(request)
+	args := s.readArgs(request)
 	var batch pgx.Batch
 	var lines []string
 	batch.Queue(statement("snapshot_xmin"))

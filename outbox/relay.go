@@ -7,8 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	"factline.dev/envelope"
 	"golang.org/x/sync/errgroup"
+
+	"factline.dev/envelope"
 )
 
 // Relay publishes the outbox of one database. Several may run on it at once;

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
-	"github.com/jackc/pgx/v5"
 )
 
 func TestRelayPublishesWithKeyHeadersAndPublishedAt(t *testing.T) {

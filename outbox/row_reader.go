@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"factline.dev/envelope"
 )
 
 // rowReader turns the wire form of read.sql's rows into outRows. The relay
@@ -22,10 +24,14 @@ func newRowReader() *rowReader { return &rowReader{names: map[string]string{}} }
 // format for these types.
 var errRowForm = errors.New("outbox: read outbox rows: the server's row form is not the binary one")
 
-// read takes the columns of read.sql: ordinal, position, created_at, topic,
-// event_type, event_id, stamped, record_key, headers, value.
+// columnValue is the place of the value among the columns of read.sql: ordinal,
+// position, created_at, topic, event_type, event_id, stamped, record_key,
+// headers, value.
+const columnValue = 9
+
+// read takes everything but key, headers and value.
 func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) {
-	if len(columns) != 10 || len(columns[0]) != 4 || len(columns[1]) != 8 || len(columns[2]) != 8 || len(columns[6]) != 1 {
+	if len(columns) != columnValue+1 || len(columns[0]) != 4 || len(columns[1]) != 8 || len(columns[2]) != 8 || len(columns[6]) != 1 {
 		return 0, outRow{}, errRowForm
 	}
 	return int(binary.BigEndian.Uint32(columns[0])), outRow{
@@ -33,12 +39,21 @@ func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) 
 		createdAt: postgresTime(columns[2]),
 		topic:     r.name(columns[3]),
 		eventType: r.name(columns[4]),
-		eventID:   string(columns[5]),
 		stamped:   columns[6][0] == 1,
-		key:       r.copy(columns[7]),
-		headers:   r.copy(columns[8]),
-		value:     r.copy(columns[9]),
 	}, nil
+}
+
+// copyBytes takes the rest. A value that is to be stamped gets the room for it,
+// so that stamping copies nothing.
+func (r *rowReader) copyBytes(row *outRow, columns [][]byte) {
+	row.eventID = string(columns[5])
+	row.key = r.copy(columns[7], 0)
+	row.headers = r.copy(columns[8], 0)
+	room := 0
+	if row.stamped {
+		room = envelope.StampBytes
+	}
+	row.value = r.copy(columns[columnValue], room)
 }
 
 // postgresTime reads a timestamptz: microseconds since 2000-01-01.
@@ -58,14 +73,15 @@ func (r *rowReader) name(column []byte) string {
 }
 
 // copy keeps nil apart from empty: on the log they differ.
-func (r *rowReader) copy(column []byte) []byte {
+func (r *rowReader) copy(column []byte, room int) []byte {
 	if column == nil {
 		return nil
 	}
-	if len(column) > cap(r.arena)-len(r.arena) {
-		r.arena = make([]byte, 0, max(arenaBytes, len(column)))
+	size := len(column) + room
+	if size > cap(r.arena)-len(r.arena) {
+		r.arena = make([]byte, 0, max(arenaBytes, size))
 	}
 	from := len(r.arena)
-	r.arena = append(r.arena, column...)
-	return r.arena[from:len(r.arena):len(r.arena)]
+	r.arena = append(r.arena, column...)[:from+size]
+	return r.arena[from : from+len(column) : from+size]
 }

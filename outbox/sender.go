@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 type sender struct {
 	client *kgo.Client
 	cfg    RelayConfig
+	buffer recordBuffer
 }
 
 // sendResult is what became of a round.
@@ -82,6 +84,11 @@ func compressionCodec(name string) (kgo.CompressionCodec, bool) {
 // context that ends: giving up an unacknowledged record would be a guess.
 func (s *sender) send(chunks []*chunk) sendResult {
 	start := time.Now()
+	rows := 0
+	for _, c := range chunks {
+		rows += len(c.rows)
+	}
+	s.buffer.reset(rows)
 	rounds := make([]round, len(chunks))
 	for i, c := range chunks {
 		rounds[i] = s.enqueue(c)
@@ -91,6 +98,7 @@ func (s *sender) send(chunks []*chunk) sendResult {
 		rounds[i].wait.Wait()
 		s.judge(&rounds[i])
 	}
+	s.buffer.reset(0)
 	s.afterPublish(chunks)
 	return sendResult{from: s, chunks: chunks, took: time.Since(start)}
 }
@@ -99,7 +107,7 @@ func (s *sender) send(chunks []*chunk) sendResult {
 type round struct {
 	chunk   *chunk
 	rows    []outRow
-	records []*kgo.Record
+	records []kgo.Record
 	errs    []error
 	wait    *sync.WaitGroup
 }
@@ -108,7 +116,7 @@ func (s *sender) enqueue(c *chunk) round {
 	rows := s.withoutOversize(c)
 	r := round{chunk: c, rows: rows, errs: make([]error, len(rows)), wait: &sync.WaitGroup{}}
 	var err error
-	if r.records, err = records(rows, time.Now()); err != nil {
+	if r.records, err = s.buffer.add(rows, time.Now()); err != nil {
 		for i := range r.errs {
 			r.errs[i] = err
 		}
@@ -116,8 +124,8 @@ func (s *sender) enqueue(c *chunk) round {
 	}
 	s.beforePublish(rows)
 	r.wait.Add(len(rows))
-	for i, record := range r.records {
-		s.client.Produce(context.Background(), record, func(_ *kgo.Record, err error) {
+	for i := range r.records {
+		s.client.Produce(context.Background(), &r.records[i], func(_ *kgo.Record, err error) {
 			r.errs[i] = err
 			r.wait.Done()
 		})
@@ -128,10 +136,13 @@ func (s *sender) enqueue(c *chunk) round {
 // withoutOversize parks what the client would refuse on its own while sending
 // the rest: with it the key's later rows, which must not overtake.
 func (s *sender) withoutOversize(c *chunk) []outRow {
+	if !slices.ContainsFunc(c.rows, func(r outRow) bool { return c.lane.fenced(r) || r.size() > int(s.cfg.batchLimit(r.topic)) }) {
+		return c.rows
+	}
 	kept := c.rows[:0:0]
 	for _, r := range c.rows {
 		limit := int(s.cfg.batchLimit(r.topic))
-		switch size := len(r.key) + len(r.headers) + len(r.value) + recordOverheadBytes; {
+		switch size := r.size(); {
 		case c.lane.fenced(r):
 			c.parked = append(c.parked, parkedRow{outRow: r, reason: behindReason})
 		case size > limit:
@@ -144,6 +155,8 @@ func (s *sender) withoutOversize(c *chunk) []outRow {
 	}
 	return kept
 }
+
+func (r outRow) size() int { return len(r.key) + len(r.headers) + len(r.value) + recordOverheadBytes }
 
 // recordOverheadBytes is more than batch header, record framing and
 // publishedAt take together.
@@ -165,7 +178,7 @@ func (s *sender) judge(r *round) {
 		_, isHeld := held[key]
 		switch err := r.errs[i]; {
 		case err == nil:
-			r.chunk.acknowledged(row, r.records[i])
+			r.chunk.acknowledged(row, &r.records[i])
 		case isHeld || !blamesRecord(err):
 			held[key] = struct{}{}
 			waiting = append(waiting, row)
@@ -188,17 +201,18 @@ func (s *sender) alone(c *chunk, row outRow) bool {
 		c.parked = append(c.parked, parkedRow{outRow: row, reason: behindReason})
 		return true
 	}
-	one, err := records([]outRow{row}, time.Now())
+	var buffer recordBuffer // the round's records are still being judged
+	one, err := buffer.add([]outRow{row}, time.Now())
 	if err == nil {
 		var wait sync.WaitGroup
 		wait.Add(1)
-		s.client.Produce(context.Background(), one[0], func(_ *kgo.Record, e error) { err = e; wait.Done() })
+		s.client.Produce(context.Background(), &one[0], func(_ *kgo.Record, e error) { err = e; wait.Done() })
 		s.flush()
 		wait.Wait()
 	}
 	switch {
 	case err == nil:
-		c.acknowledged(row, one[0])
+		c.acknowledged(row, &one[0])
 	case blamesRecord(err):
 		c.lane.fence(row)
 		c.parked = append(c.parked, parkedRow{outRow: row, reason: "the broker refused it: " + err.Error(), isCulprit: true})

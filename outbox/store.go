@@ -1,11 +1,9 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -217,89 +215,4 @@ func (s *store) dropPartition(ctx context.Context, name string) error {
 		_, err = tx.Exec(ctx, "DROP TABLE "+table)
 		return err
 	})
-}
-
-// readRequest is one read for the lanes that want rows.
-type readRequest struct {
-	lanes     []wantedLane
-	needBound bool
-}
-
-type wantedLane struct {
-	lane  *lane
-	id    int16
-	spans []span
-}
-
-// maxSpans bounds how many holes of a lane one read looks into.
-const maxSpans = 64
-
-func newReadRequest(lanes []*lane) readRequest {
-	var r readRequest
-	for _, l := range lanes {
-		spans := l.spans()
-		if len(spans) > maxSpans {
-			spans = slices.Concat(spans[:maxSpans-1], spans[len(spans)-1:])
-		}
-		r.lanes = append(r.lanes, wantedLane{lane: l, id: l.id, spans: spans})
-		r.needBound = r.needBound || l.unbounded()
-	}
-	return r
-}
-
-type readResult struct {
-	request readRequest
-	rows    [][]outRow // in step with request.lanes, each in position order
-	xmin    int64      // every transaction id below it had ended before the rows were read
-	bound   int64      // a transaction id taken after the request was made, or 0
-	err     error
-}
-
-// read asks, in one round trip: which transactions have all ended, what id is
-// next for holes without a bound, and then for the rows. The order matters: a
-// row that the later statement still does not see, of a transaction that had
-// ended at the first, never comes.
-func (s *store) read(ctx context.Context, request readRequest) readResult {
-	result := readResult{request: request, rows: make([][]outRow, len(request.lanes))}
-	var b pgx.Batch
-	b.Queue(statement("snapshot_xmin")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.xmin) })
-	if request.needBound {
-		b.Queue(statement("bound")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.bound) })
-	}
-	args, owners := s.readArgs(request)
-	b.Queue(statement("read"), args).Query(func(rows pgx.Rows) error {
-		reader := newRowReader()
-		for rows.Next() {
-			ordinal, row, err := reader.read(rows.RawValues())
-			if err != nil {
-				return err
-			}
-			at := owners[ordinal-1]
-			result.rows[at] = append(result.rows[at], row)
-		}
-		return rows.Err()
-	})
-	result.err = s.pool.SendBatch(ctx, &b).Close()
-	for _, rows := range result.rows {
-		slices.SortFunc(rows, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
-	}
-	return result
-}
-
-func (s *store) readArgs(request readRequest) (pgx.NamedArgs, []int) {
-	var lanes []int16
-	var afters, uptos []int64
-	var owners []int
-	for i, want := range request.lanes {
-		for _, span := range want.spans {
-			lanes = append(lanes, want.id)
-			afters = append(afters, span.first-1)
-			uptos = append(uptos, span.last)
-			owners = append(owners, i)
-		}
-	}
-	return pgx.NamedArgs{
-		"lanes": lanes, "afters": afters, "uptos": uptos,
-		"max_events": s.maxEvents, "max_bytes": s.maxBytes,
-	}, owners
 }
