@@ -7,9 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"factline.dev/inbox"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/inbox"
 )
 
 // startOffsets decides where newly assigned partitions start, and starts their

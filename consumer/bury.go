@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"factline.dev/envelope"
 	"factline.dev/inbox"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // maxMessageBytes keeps an error with its stack from filling the record.

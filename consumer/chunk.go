@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/inbox"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5"
 )
 
 //go:embed sql/*.sql

@@ -6,12 +6,13 @@ import (
 	"log/slog"
 	"time"
 
-	"factline.dev/contract"
-	"factline.dev/outbox"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/trace"
+
+	"factline.dev/contract"
+	"factline.dev/outbox"
 )
 
 // Contracts is what a runner asks about the events it receives.

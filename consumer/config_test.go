@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/consumer"
 	"factline.dev/factlinetest"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func config(t *testing.T) consumer.Config {

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/factlinetest"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/consumer"
+	"factline.dev/factlinetest"
 )
 
 // The failure points of a consumer: a crash before the database write, one

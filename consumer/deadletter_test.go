@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/deadletter"
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
+
+	"factline.dev/consumer"
+	"factline.dev/deadletter"
+	"factline.dev/envelope"
 )
 
 func TestADeadLetterRecordIsComplete(t *testing.T) {
@@ -148,7 +149,8 @@ func TestAPayloadThatDoesNotDecodeIsAContractViolation(t *testing.T) {
 	b.send(order("a", 1))
 	b.start(handlers(consumer.Handle(func(context.Context, pgx.Tx, envelope.Event[struct {
 		OrderID int `json:"orderId"`
-	}]) error {
+	}],
+	) error {
 		return nil
 	})))
 	if d := b.deadLetter(); d.ErrorClass != consumer.SchemaValidationFailed || d.AttemptCount != 1 {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
-	"factline.dev/inbox"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/inbox"
 )
 
 // HandleAlone handles records of one partition as a member that believes it

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5"
 )
 
 // failing returns a handler that fails n times on the event with this id, after

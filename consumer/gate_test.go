@@ -3,10 +3,11 @@ package consumer_test
 import (
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func TestAMissingVersionHoldsTheLaterOnes(t *testing.T) {

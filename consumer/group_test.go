@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/consumer"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"factline.dev/consumer"
 )
 
 // commits records what every member of the group asks the broker to commit.

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/inbox"
-	"github.com/jackc/pgx/v5"
 )
 
 // sortByTenant brings the events of a tenant together, each tenant's in the

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"factline.dev/envelope"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
 )
 
 // eventHeaders is the order in which envelope.Headers writes.

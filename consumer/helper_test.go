@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"factline.dev/consumer"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"factline.dev/consumer"
 )
 
 // forget is the effect of a tombstone.

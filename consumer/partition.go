@@ -10,8 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"factline.dev/inbox"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/inbox"
 )
 
 // errStopping ends the work on a partition between two transactions.

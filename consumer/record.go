@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/inbox"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // item is a record on its way through a chunk, read and judged once.

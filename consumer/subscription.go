@@ -4,9 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/envelope"
 	"factline.dev/inbox"
-	"github.com/jackc/pgx/v5"
 )
 
 // Mode says what decides whether an event of a topic is applied.

@@ -3,11 +3,12 @@ package consumer
 import (
 	"context"
 
-	"factline.dev/envelope"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"factline.dev/envelope"
 )
 
 const tracerName = "factline.dev/consumer"

@@ -18,10 +18,11 @@ import (
 	"fmt"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/consumer"
+	"factline.dev/envelope"
 )
 
 //go:embed sql/*.sql

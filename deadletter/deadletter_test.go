@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/deadletter"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/migrate"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/consumer"
+	"factline.dev/envelope"
 )
 
 // SkipRequest is what [Skip] needs. All fields are required.

@@ -9,11 +9,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/consumer"
 	"factline.dev/outbox"
 	"factline.dev/platform"
 	"factline.dev/prove/fault"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // childSettings are what the prover sends to the platform it starts.

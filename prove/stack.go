@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +13,10 @@ import (
 	"strings"
 	"time"
 
-	"crypto/rand"
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/contract"
 	"factline.dev/internal/devstack"
@@ -20,10 +24,6 @@ import (
 	"factline.dev/prove/fault"
 	"factline.dev/prove/history"
 	"factline.dev/prove/report"
-	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // stack is what a proof runs on: database and broker in this process or outside,

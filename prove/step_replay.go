@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/platform"
 	"factline.dev/prove/check"
 	"factline.dev/prove/history"
 	"factline.dev/replay"
-	"github.com/jackc/pgx/v5"
 )
 
 // replayAll rebuilds every read model from the first record and hashes live

@@ -8,11 +8,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/inbox"
-	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // item is a record read once and judged before its transaction.

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/contract"
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/consumer"
+	"factline.dev/contract"
+	"factline.dev/envelope"
 )
 
 // Contracts is what a replay asks about topics, events and groups.
@@ -201,8 +202,11 @@ func (pr Projection) validate(p *problems) {
 		field   string
 		missing bool
 	}{
-		{"Name", pr.Name == ""}, {"Group", pr.Group == ""}, {"Sources", len(pr.Sources) == 0},
-		{"Create", pr.Create == nil}, {"Apply", pr.Apply == nil},
+		{"Name", pr.Name == ""},
+		{"Group", pr.Group == ""},
+		{"Sources", len(pr.Sources) == 0},
+		{"Create", pr.Create == nil},
+		{"Apply", pr.Apply == nil},
 	} {
 		if f.missing {
 			p.add("Projection."+f.field, "it is missing")

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/consumer"
 	"factline.dev/inbox"
-	"github.com/jackc/pgx/v5"
 )
 
 // point is how far the live group is, and what it decided on the way.

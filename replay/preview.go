@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/consumer"
+	"factline.dev/envelope"
 )
 
 // Span is what a partition of the log holds and how far the live group is.

@@ -10,12 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/contract"
-	"factline.dev/factlinetest"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/consumer"
+	"factline.dev/contract"
+	"factline.dev/factlinetest"
 )
 
 func TestEveryStatementPrepares(t *testing.T) {

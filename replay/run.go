@@ -8,9 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"factline.dev/inbox"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"factline.dev/inbox"
 )
 
 // Report is what a replay did and found.

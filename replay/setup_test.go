@@ -11,15 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/consumer"
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/migrate"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }

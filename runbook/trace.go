@@ -113,8 +113,10 @@ func (w *walk) rootOfEvent(id string) (string, error) {
 		}
 		e := events[0]
 		if e.EventID == id {
-			w.add(Link{Name: "event", State: OK, At: e.CreatedAt,
-				Detail: fmt.Sprintf("%s is version %d of %s %s, appended by %s", e.EventType, e.AggregateVersion, e.AggregateType, e.AggregateID, s.Name)})
+			w.add(Link{
+				Name: "event", State: OK, At: e.CreatedAt,
+				Detail: fmt.Sprintf("%s is version %d of %s %s, appended by %s", e.EventType, e.AggregateVersion, e.AggregateType, e.AggregateID, s.Name),
+			})
 		}
 		root, err := w.rootOfRow(e.AggregateID)
 		if err != nil || root != "" {
@@ -170,9 +172,11 @@ func (w *walk) judgeRow(s Stage, r, before *row, handed []published) {
 	case r == nil:
 		w.add(w.missingRow(s, handed))
 	case s.Follows && before != nil && r.Version < before.Version:
-		w.add(Link{Name: s.Name, State: w.lateness(before.At), At: r.At,
+		w.add(Link{
+			Name: s.Name, State: w.lateness(before.At), At: r.At,
 			Detail:   fmt.Sprintf("%s at version %d, behind version %d of the row it follows", r.State, r.Version, before.Version),
-			Recovery: fmt.Sprintf("see whether %s runs and is behind; rebuild the projection if it is not", s.Group), Command: "consumers lag"})
+			Recovery: fmt.Sprintf("see whether %s runs and is behind; rebuild the projection if it is not", s.Group), Command: "consumers lag",
+		})
 	default:
 		w.add(Link{Name: s.Name, State: OK, At: r.At, Detail: rowDetail(s, r)})
 	}

@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/factlinetest"
-	"factline.dev/migrate"
-	"factline.dev/runbook"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/factlinetest"
+	"factline.dev/migrate"
+	"factline.dev/runbook"
 )
 
 const (
@@ -108,8 +109,10 @@ func (b *bundle) row(pool *pgxpool.Pool, schema, id, state string, version int) 
 func (b *bundle) event(pool *pgxpool.Pool, aggregate, id, eventType string, version int64, topic string) {
 	b.appended(pool, aggregate, id, eventType, version, topic)
 	client := b.kafka.Client(b.t)
-	record := &kgo.Record{Topic: topic, Key: []byte(id), Value: []byte("{}"),
-		Headers: []kgo.RecordHeader{{Key: "eventId", Value: []byte(fmt.Sprintf("%s-%d", eventType, version))}}}
+	record := &kgo.Record{
+		Topic: topic, Key: []byte(id), Value: []byte("{}"),
+		Headers: []kgo.RecordHeader{{Key: "eventId", Value: []byte(fmt.Sprintf("%s-%d", eventType, version))}},
+	}
 	if err := client.ProduceSync(b.t.Context(), record).FirstErr(); err != nil {
 		b.t.Fatal(err)
 	}

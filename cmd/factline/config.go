@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/consumer"
 	"factline.dev/outbox"
-	"github.com/spf13/cobra"
 )
 
 func newConfig(a *app) *cobra.Command {

@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/runbook"
-	"github.com/spf13/cobra"
 )
 
 func newConsumers(a *app) *cobra.Command {

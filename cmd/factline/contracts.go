@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/contract"
 	"factline.dev/platform/contracts"
-	"github.com/spf13/cobra"
 )
 
 func newContracts(a *app) *cobra.Command {

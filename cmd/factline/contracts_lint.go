@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/contract/lint"
-	"github.com/spf13/cobra"
 )
 
 func newContractsLint(a *app, folder *string) *cobra.Command {

@@ -8,11 +8,12 @@ import (
 	"os/user"
 	"slices"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/deadletter"
 	"factline.dev/runbook"
-	"github.com/spf13/cobra"
 )
 
 func newDeadLetters(a *app) *cobra.Command {
@@ -148,8 +149,10 @@ func newDeadLettersSkip(a *app) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request.ID = args[0]
 		if request.Reason == "" {
-			return &failure{code: exitUsage, err: errors.New("--reason: it is missing; say why the effect of this event is not needed"),
-				next: fmt.Sprintf("deadletters skip %s --reason TEXT", args[0])}
+			return &failure{
+				code: exitUsage, err: errors.New("--reason: it is missing; say why the effect of this event is not needed"),
+				next: fmt.Sprintf("deadletters skip %s --reason TEXT", args[0]),
+			}
 		}
 		if request.Operator == "" {
 			request.Operator = systemUser()

@@ -146,8 +146,12 @@ func TestLintFindings(t *testing.T) {
 func TestEveryReadHasJSON(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"contracts", "list"}, {"contracts", "show", "OrderCaptured"}, {"contracts", "show", "oms.order.events.v1"},
-		{"contracts", "lint"}, {"contracts", "lint", "--explain", "all"}, {"config", "show"},
+		{"contracts", "list"},
+		{"contracts", "show", "OrderCaptured"},
+		{"contracts", "show", "oms.order.events.v1"},
+		{"contracts", "lint"},
+		{"contracts", "lint", "--explain", "all"},
+		{"config", "show"},
 	} {
 		r := runProgram(t, nil, append(args, "--json")...)
 		if r.code != exitOK || !json.Valid([]byte(r.stdout)) {

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"factline.dev/cmd/factline/internal/render"
 	"github.com/spf13/cobra"
+
+	"factline.dev/cmd/factline/internal/render"
 )
 
 // The exit codes.

@@ -5,12 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/consumer"
 	"factline.dev/deadletter"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
 	"factline.dev/runbook"
-	"github.com/spf13/cobra"
 )
 
 func TestHelpOfEveryCommand(t *testing.T) {

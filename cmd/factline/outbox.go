@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/outbox"
 	"factline.dev/runbook"
-	"github.com/spf13/cobra"
 )
 
 // oldAfter is when an unpublished event is news for an operator.

@@ -7,9 +7,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/prove"
 	"factline.dev/prove/report"
-	"github.com/spf13/cobra"
 )
 
 // platformOfProof is the hidden command that the prover starts and kills.

@@ -8,10 +8,11 @@ import (
 	"os"
 	"strings"
 
-	"factline.dev/cmd/factline/internal/render"
-	"factline.dev/cmd/factline/internal/secret"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"factline.dev/cmd/factline/internal/render"
+	"factline.dev/cmd/factline/internal/secret"
 )
 
 // commands is every command, in the order of the help. Add yours here.

@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/outbox"
 	"factline.dev/platform"
-	"github.com/spf13/cobra"
 )
 
 // serve is the flags of the command.

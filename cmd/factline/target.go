@@ -5,8 +5,9 @@ import (
 	"errors"
 	"strings"
 
-	"factline.dev/cmd/factline/internal/stack"
 	"github.com/spf13/cobra"
+
+	"factline.dev/cmd/factline/internal/stack"
 )
 
 // folderFlag is where a stack keeps its state.

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/runbook"
-	"github.com/spf13/cobra"
 )
 
 func newTrace(a *app) *cobra.Command {

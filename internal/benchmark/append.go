@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
 	"factline.dev/platform/contracts"
-	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
 )
 
 const (

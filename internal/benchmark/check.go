@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"strconv"
 
-	"factline.dev/envelope"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
 )
 
 // history is what a log holds: first occurrences per aggregate, in log order.

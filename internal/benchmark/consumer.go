@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"time"
 
-	"factline.dev/envelope"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
 )
 
 const (
@@ -21,12 +22,18 @@ const (
 
 func (b *Bench) consumerSubjects() []subject {
 	return []subject{
-		{"ours", b.consumerOurs(variant{name: "ours", group: "projection-service.bulk.consumer", share: 1, bulk: true,
-			about: "consumer.Runner, ordered: inbox, gate and a bulk projection; no contract validation"})},
-		{"ours_single", b.consumerOurs(variant{name: "ours_single", group: "projection-service.single.consumer", share: singleShare,
-			about: "the same with a handler called per event; no contract validation"})},
-		{"ours_validated", b.consumerOurs(variant{name: "ours_validated", group: "projection-service.validated.consumer", share: validatedShare, bulk: true, validated: true,
-			about: "as ours, with every event validated against its contract"})},
+		{"ours", b.consumerOurs(variant{
+			name: "ours", group: "projection-service.bulk.consumer", share: 1, bulk: true,
+			about: "consumer.Runner, ordered: inbox, gate and a bulk projection; no contract validation",
+		})},
+		{"ours_single", b.consumerOurs(variant{
+			name: "ours_single", group: "projection-service.single.consumer", share: singleShare,
+			about: "the same with a handler called per event; no contract validation",
+		})},
+		{"ours_validated", b.consumerOurs(variant{
+			name: "ours_validated", group: "projection-service.validated.consumer", share: validatedShare, bulk: true, validated: true,
+			about: "as ours, with every event validated against its contract",
+		})},
 		{"textbook", b.consumerTextbook},
 		{"raw_consume", b.rawConsume},
 	}

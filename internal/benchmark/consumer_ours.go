@@ -4,13 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/consumer"
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
 	"factline.dev/platform/contracts"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // variant is one way to run ours.
@@ -74,14 +75,16 @@ func (v variant) subscription(topic string) consumer.Subscription {
 			eventType: func(ctx context.Context, tx pgx.Tx, m consumer.Message) error { return projectOne(ctx, tx, m.Raw) },
 		}}
 	}
-	return consumer.Subscription{Topic: topic, BulkTypes: []string{eventType},
+	return consumer.Subscription{
+		Topic: topic, BulkTypes: []string{eventType},
 		Bulk: func(ctx context.Context, tx pgx.Tx, ms []consumer.Message) error {
 			events := make([]envelope.Raw, len(ms))
 			for i, m := range ms {
 				events[i] = m.Raw
 			}
 			return projectBulk(ctx, tx, events)
-		}}
+		},
+	}
 }
 
 // anyTopic is the platform's catalogue for topics with another name.

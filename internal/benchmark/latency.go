@@ -8,10 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"factline.dev/envelope"
-	"factline.dev/outbox"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"factline.dev/envelope"
+	"factline.dev/outbox"
 )
 
 func (b *Bench) latencySubjects() []subject {

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"factline.dev/outbox"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/outbox"
 )
 
 func (b *Bench) relayOurs(ctx context.Context, events int) ([]measure, error) {

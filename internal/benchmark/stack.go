@@ -11,13 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/deploy/kafka"
-	"factline.dev/internal/devstack"
-	"factline.dev/migrate"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/deploy/kafka"
+	"factline.dev/internal/devstack"
+	"factline.dev/migrate"
 )
 
 // stack is the pair of servers and what was made on them.

@@ -8,13 +8,14 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"factline.dev/contract"
-	"factline.dev/envelope"
-	"factline.dev/outbox"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
+
+	"factline.dev/contract"
+	"factline.dev/envelope"
+	"factline.dev/outbox"
 )
 
 const (

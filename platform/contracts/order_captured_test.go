@@ -123,7 +123,11 @@ func replacements() []any {
 		nil, true, false, "", "x", "EUR", "EURO", "€€€", "OrderCaptured", "OrderCompleted", "order-service", "Order",
 		"ADD", "add", "12.00", "12", "-1.000000", "1.0000000", "2026-07-02", "2026-07-02T08:15:30Z", "2026-13-02T08:15:30Z",
 		json.Number("0"), json.Number("1"), json.Number("1.0"), json.Number("1.5"), json.Number("-3"), json.Number("1e3"),
-		[]any{}, []any{"x"}, []any{map[string]any{}}, map[string]any{}, map[string]any{"a": "b"},
+		[]any{},
+		[]any{"x"},
+		[]any{map[string]any{}},
+		map[string]any{},
+		map[string]any{"a": "b"},
 	}
 }
 

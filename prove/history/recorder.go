@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"factline.dev/outbox"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/outbox"
 )
 
 //go:embed sql/*.sql

@@ -10,8 +10,9 @@ import (
 	"net/http"
 	"time"
 
-	"factline.dev/prove/history"
 	"golang.org/x/sync/errgroup"
+
+	"factline.dev/prove/history"
 )
 
 // Client sends commands over HTTP. Safe for concurrent use.

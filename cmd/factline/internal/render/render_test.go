@@ -8,8 +8,9 @@ import (
 	"time"
 	"unicode"
 
-	"factline.dev/cmd/factline/internal/render"
 	"pgregory.net/rapid"
+
+	"factline.dev/cmd/factline/internal/render"
 )
 
 func TestSafe(t *testing.T) {

@@ -10,8 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"factline.dev/runbook"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/runbook"
 )
 
 // Target says which platform to look at. The zero value is the last stack of

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"factline.dev/outbox"
 	"factline.dev/platform"
-	"golang.org/x/sync/errgroup"
 )
 
 // Run runs the platform's services on the stack until ctx ends, then drains
