@@ -70,17 +70,17 @@ func provision(ctx context.Context, conn *pgx.Conn, name, password string) error
 	if err != nil {
 		return err
 	}
-	var statements []string
-	verb := "CREATE"
+	// A role without superuser may not even repeat NOSUPERUSER in ALTER ROLE.
+	verb := "CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS LOGIN PASSWORD %L"
 	if role {
-		verb = "ALTER"
+		verb = "ALTER ROLE %I LOGIN PASSWORD %L"
 	}
 	var set string
-	if err := conn.QueryRow(ctx, `SELECT format('%s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD %L', $1::text, $2::text, $3::text)`, verb, name, password).Scan(&set); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT format($1::text, $2::text, $3::text)", verb, name, password).Scan(&set); err != nil {
 		return err
 	}
 	id := pgx.Identifier{name}.Sanitize()
-	statements = append(statements, set)
+	statements := []string{set}
 	if !database {
 		// Without membership only a superuser may give a database to the role.
 		statements = append(statements, "GRANT "+id+" TO CURRENT_USER", "CREATE DATABASE "+id+" OWNER "+id, "REVOKE CONNECT ON DATABASE "+id+" FROM PUBLIC")

@@ -21,12 +21,12 @@ type Request struct {
 
 // Fulfilment is the port to whatever gets a line done.
 //
-// Request is called in the transaction that put the line to REQUESTED and must
-// only write there; the call to another system comes after the commit. The
-// result arrives later through [Service.Complete]. A request may be repeated
+// Request is called in the transaction that put lines of one order to REQUESTED
+// and must only write there; the call to another system comes after the commit.
+// The results arrive later through [Service.Complete]. A request may be repeated
 // with the same line and attempt and must then have one effect.
 type Fulfilment interface {
-	Request(ctx context.Context, tx pgx.Tx, r Request) error
+	Request(ctx context.Context, tx pgx.Tx, requests []Request) error
 }
 
 // Delayed fulfils every line after a fixed time, through the table timer. It
@@ -44,17 +44,17 @@ type timerBody struct {
 	Traceparent   string `json:"traceparent"`
 }
 
-// Request sets the timer.
-func (f Delayed) Request(ctx context.Context, tx pgx.Tx, r Request) error {
+// Request sets a timer for each line.
+func (f Delayed) Request(ctx context.Context, tx pgx.Tx, requests []Request) error {
 	cause := envelope.CauseFrom(ctx)
-	_, err := tx.Exec(ctx, statement("insert_timer"), pgx.NamedArgs{
-		"timer_id": "tmr_" + envelope.NewID(), "tenant_id": r.TenantID, "kind": timerKind, "aggregate_id": r.OrderID,
-		"due_at": r.RequestedAt.Add(f.Delay), "body": timerBody{r.LineID, r.Attempt, cause.CorrelationID, cause.Traceparent},
-	})
-	if err != nil {
-		return fmt.Errorf("order: set timer for line %s: %w", r.LineID, err)
+	batch := &pgx.Batch{}
+	for _, r := range requests {
+		batch.Queue(statement("insert_timer"), pgx.NamedArgs{
+			"timer_id": "tmr_" + envelope.NewID(), "tenant_id": r.TenantID, "kind": timerKind, "aggregate_id": r.OrderID,
+			"due_at": r.RequestedAt.Add(f.Delay), "body": timerBody{r.LineID, r.Attempt, cause.CorrelationID, cause.Traceparent},
+		})
 	}
-	return nil
+	return send(ctx, tx, batch, "timers")
 }
 
 type timer struct {
@@ -65,7 +65,8 @@ type timer struct {
 }
 
 const (
-	timerPoll    = 20 * time.Millisecond
+	timerPollMin = 20 * time.Millisecond
+	timerPollMax = 250 * time.Millisecond
 	timerBackoff = 5 * time.Second
 	// keepTimers is how long a fired timer stays for those who look into it.
 	keepTimers = 24 * time.Hour
@@ -74,24 +75,39 @@ const (
 // fireTimers fires what is due until ctx ends. Several may run at once: a timer
 // is claimed by its row lock, for the transaction that fires it.
 func (s *Service) fireTimers(ctx context.Context) error {
-	pause := time.NewTimer(0)
+	wait := time.Duration(0)
+	pause := time.NewTimer(wait)
 	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.requested:
+			wait = timerPollMin
+			pause.Reset(wait)
+			continue
 		case <-pause.C:
 		}
-		next := time.Duration(0)
 		fired, err := s.fireDue(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.host.Logger.Error("timer failed", "service", Name, "error", err)
-			next = time.Second
-		case !fired:
-			next = timerPoll
+			wait = time.Second
+		case fired:
+			wait = 0
+		default:
+			wait = min(max(2*wait, timerPollMin), timerPollMax)
 		}
-		pause.Reset(next)
+		pause.Reset(wait)
+	}
+}
+
+// wakeTimers tells a worker that a timer was set, so that an idle one looks
+// often again. It never blocks; the slow poll finds the timer without it.
+func (s *Service) wakeTimers() {
+	select {
+	case s.requested <- struct{}{}:
+	default:
 	}
 }
 

@@ -235,7 +235,7 @@ func TestATimerThatFailsIsPutBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	err := b.in(t, func(ctx context.Context, tx pgx.Tx) error {
-		return Delayed{}.Request(ctx, tx, Request{TenantID: tenant, OrderID: "ord_gone", LineID: "ol_1", Attempt: 1, RequestedAt: noon.Add(-time.Second)})
+		return Delayed{}.Request(ctx, tx, []Request{{TenantID: tenant, OrderID: "ord_gone", LineID: "ol_1", Attempt: 1, RequestedAt: noon.Add(-time.Second)}})
 	})
 	if err != nil {
 		t.Fatal(err)

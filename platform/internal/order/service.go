@@ -41,6 +41,7 @@ type Service struct {
 	outbox     *outbox.Outbox
 	web        *web.Service
 	fulfilment Fulfilment
+	requested  chan struct{}
 }
 
 // New returns the service. It touches neither database nor broker.
@@ -50,7 +51,7 @@ func New(h host.Host, fulfilment Fulfilment) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("order: %w", err)
 	}
-	return &Service{host: h, outbox: ob, fulfilment: fulfilment, web: &web.Service{
+	return &Service{host: h, outbox: ob, fulfilment: fulfilment, requested: make(chan struct{}, 1), web: &web.Service{
 		Name: Name, Schema: Schema, Pool: h.Pool, Wake: ob.Wake, Now: h.Now, Logger: h.Logger,
 	}}, nil
 }
@@ -250,10 +251,11 @@ func (s *Service) store(ctx context.Context, tx pgx.Tx, d *decision) error {
 	if err := send(ctx, tx, batch, d.OrderID); err != nil {
 		return err
 	}
-	for _, r := range d.requests {
-		if err := s.fulfilment.Request(ctx, tx, r); err != nil {
+	if len(d.requests) > 0 {
+		if err := s.fulfilment.Request(ctx, tx, d.requests); err != nil {
 			return err
 		}
+		s.wakeTimers()
 	}
 	return s.outbox.Append(ctx, tx, outboxEvents(d)...)
 }

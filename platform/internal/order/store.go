@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 
@@ -37,27 +36,29 @@ func migrationFiles() fs.FS {
 	return files
 }
 
-// find returns an order with its lines. name is find_order or lock_order.
+// find returns an order with its lines, in one round trip. name is find_order or
+// lock_order; the lines are read by a statement of their own, so under the lock.
 func find(ctx context.Context, tx pgx.Tx, name, tenant, id string) (aggregate, error) {
 	args := pgx.NamedArgs{"tenant_id": tenant, "order_id": id}
-	var o aggregate
-	rows, err := tx.Query(ctx, statement(name), args)
-	if err == nil {
-		o, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[aggregate])
+	var found []aggregate
+	var lines []line
+	batch := &pgx.Batch{}
+	batch.Queue(statement(name), args).Query(func(rows pgx.Rows) (err error) {
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[aggregate])
+		return err
+	})
+	batch.Queue(statement("find_lines"), args).Query(func(rows pgx.Rows) (err error) {
+		lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[line])
+		return err
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return aggregate{}, fmt.Errorf("order: load %s: %w", id, err)
 	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		return o, web.NotFound()
+	if len(found) == 0 {
+		return aggregate{}, web.NotFound()
 	}
-	if err != nil {
-		return o, fmt.Errorf("order: load %s: %w", id, err)
-	}
-	if rows, err = tx.Query(ctx, statement("find_lines"), args); err == nil {
-		o.Lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[line])
-	}
-	if err != nil {
-		return o, fmt.Errorf("order: load lines of %s: %w", id, err)
-	}
-	return o, nil
+	found[0].Lines = lines
+	return found[0], nil
 }
 
 func list(ctx context.Context, tx pgx.Tx, a web.Ask) ([]aggregate, error) {

@@ -30,27 +30,29 @@ func statement(name string) string {
 	return string(text)
 }
 
-// find returns a quote with its lines. name is find_quote or lock_quote.
+// find returns a quote with its lines, in one round trip. name is find_quote or
+// lock_quote; the lines are read by a statement of their own, so under the lock.
 func find(ctx context.Context, tx pgx.Tx, name, tenant, id string) (aggregate, error) {
 	args := pgx.NamedArgs{"tenant_id": tenant, "quote_id": id}
-	var q aggregate
-	rows, err := tx.Query(ctx, statement(name), args)
-	if err == nil {
-		q, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[aggregate])
+	var found []aggregate
+	var lines []line
+	batch := &pgx.Batch{}
+	batch.Queue(statement(name), args).Query(func(rows pgx.Rows) (err error) {
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[aggregate])
+		return err
+	})
+	batch.Queue(statement("find_lines"), args).Query(func(rows pgx.Rows) (err error) {
+		lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[line])
+		return err
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return aggregate{}, fmt.Errorf("quote: load %s: %w", id, err)
 	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		return q, web.NotFound()
+	if len(found) == 0 {
+		return aggregate{}, web.NotFound()
 	}
-	if err != nil {
-		return q, fmt.Errorf("quote: load %s: %w", id, err)
-	}
-	if rows, err = tx.Query(ctx, statement("find_lines"), args); err == nil {
-		q.Lines, err = pgx.CollectRows(rows, pgx.RowToStructByName[line])
-	}
-	if err != nil {
-		return q, fmt.Errorf("quote: load lines of %s: %w", id, err)
-	}
-	return q, nil
+	found[0].Lines = lines
+	return found[0], nil
 }
 
 func list(ctx context.Context, tx pgx.Tx, a web.Ask) ([]aggregate, error) {
