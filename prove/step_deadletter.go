@@ -19,11 +19,11 @@ func (s *slice) breakEvent(ctx context.Context, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	broken, err := s.forge(last, 1, func(payload map[string]json.RawMessage) { delete(payload, "completedAt") })
+	broken, err := s.forge(last, 1, func(p payload) { delete(p, "completedAt") })
 	if err != nil {
 		return err
 	}
-	behind, err := s.forge(last, 2, func(map[string]json.RawMessage) {})
+	behind, err := s.forge(last, 2, func(payload) {})
 	if err != nil {
 		return err
 	}
@@ -64,18 +64,21 @@ func (s *slice) lastEvent(ctx context.Context) (history.Record, error) {
 	return completed[s.planner.Dice(len(completed))], nil
 }
 
+// payload is the content of an event, member by member.
+type payload map[string]json.RawMessage
+
 // forge makes a later version of an event with another id.
-func (s *slice) forge(last history.Record, later int64, change func(map[string]json.RawMessage)) (history.RawRecord, error) {
+func (s *slice) forge(last history.Record, later int64, change func(payload)) (history.RawRecord, error) {
 	e, err := envelope.DecodeRaw(last.Raw.Value)
 	if err != nil {
 		return history.RawRecord{}, fmt.Errorf("prove: read %s: %w", last.EventID, err)
 	}
-	var payload map[string]json.RawMessage
-	if err := json.Unmarshal(e.Payload, &payload); err != nil {
+	var content payload
+	if err := json.Unmarshal(e.Payload, &content); err != nil {
 		return history.RawRecord{}, fmt.Errorf("prove: read the payload of %s: %w", last.EventID, err)
 	}
-	change(payload)
-	forged := envelope.WithPayload(e, payload)
+	change(content)
+	forged := envelope.WithPayload(e, content)
 	forged.EventID, forged.AggregateVersion = envelope.NewID(), e.AggregateVersion+later
 	value, err := envelope.Encode(forged)
 	if err != nil {

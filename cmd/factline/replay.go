@@ -8,12 +8,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/platform"
 	"factline.dev/replay"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/spf13/cobra"
 )
 
 func newReplay(a *app) *cobra.Command {
@@ -162,7 +163,7 @@ type replayProgress struct {
 
 func (p *replayProgress) update(now replay.Progress) {
 	if !p.terminal {
-		if now.Step != p.step {
+		if now.Step != p.step && now.Total > 0 {
 			_, _ = fmt.Fprintf(p.to, "replay: %s, %d records\n", now.Step, now.Total)
 		}
 		p.step = now.Step

@@ -144,7 +144,7 @@ func (f *flow) command(ctx context.Context, path, key, etag string, body, answer
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("workload: %s: no clear answer: %w", path, err)
+			return "", fmt.Errorf("workload: %s: no clear answer (the last was %v): %w", path, err, ctx.Err()) //nolint:errorlint // what was said last is no verdict
 		case <-time.After(wait):
 		}
 	}
