@@ -28,6 +28,7 @@ func commands() []func(*app) *cobra.Command {
 		newReplay,
 		newTrace,
 		newProve,
+		newBench,
 	}
 }
 
