@@ -3,8 +3,9 @@ package outbox
 import (
 	"time"
 
-	"factline.dev/envelope"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
 )
 
 // outRow is a row of the outbox as the relay reads it. Its bytes live in an
