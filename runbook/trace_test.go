@@ -64,6 +64,7 @@ func row(schema string) string {
 }
 
 func setup(t *testing.T) *bundle {
+	t.Helper()
 	b := &bundle{
 		t: t, quotes: factlinetest.Postgres(t, migrated), orders: factlinetest.Postgres(t, migrated), read: factlinetest.Postgres(t, migrated),
 		kafka: factlinetest.Kafka(t), topics: map[string]string{},

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -25,14 +24,13 @@ func newContracts(a *app) *cobra.Command {
 
 // loadContracts needs neither broker nor database.
 func loadContracts(folder string) (*contract.Catalogue, error) {
-	var files fs.FS = contracts.FS()
-	if folder != "" {
-		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-			return nil, usagef("--folder: %s is no folder", folder)
-		}
-		files = os.DirFS(folder)
+	if folder == "" {
+		return contract.Load(contracts.FS())
 	}
-	return contract.Load(files)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return nil, usagef("--folder: %s is no folder", folder)
+	}
+	return contract.Load(os.DirFS(folder))
 }
 
 type topicRow struct {

@@ -22,7 +22,7 @@ func newTestApp(args ...string) *app { return &app{args: args, secrets: &secret.
 // that of testing.
 func stackFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "factline-up-")
+	dir, err := os.MkdirTemp("", "factline-up-") //nolint:usetesting // as it says: t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}

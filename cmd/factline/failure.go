@@ -50,17 +50,16 @@ func foundf(next, format string, args ...any) error {
 
 // report prints err once, the command to type next in the last line.
 func (a *app) report(cmd *cobra.Command, err error) int {
-	f := &failure{code: exitFailed, err: err}
-	var known *failure
-	if errors.As(err, &known) {
-		f.code, f.next = known.code, known.next
+	code, next := exitFailed, ""
+	if f, ok := errors.AsType[*failure](err); ok {
+		code, next = f.code, f.next
 	}
-	if f.next == "" {
-		f.next = strings.TrimPrefix(cmd.CommandPath()+" --help", cmd.Root().Name()+" ")
+	if next == "" {
+		next = strings.TrimPrefix(cmd.CommandPath()+" --help", cmd.Root().Name()+" ")
 	}
 	text := strings.TrimRight(render.SafeLines(a.secrets.Clean(err.Error())), "\n")
-	_, _ = fmt.Fprintf(a.err, "%s\n%s\n", text, programName(os.Args[0])+" "+render.Safe(f.next))
-	return f.code
+	_, _ = fmt.Fprintf(a.err, "%s\n%s\n", text, programName(os.Args[0])+" "+render.Safe(next))
+	return code
 }
 
 // programName is how to type this program again.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			code, next := exitOK, ""
-			if f, ok := tt.err.(*failure); ok {
+			if f, ok := errors.AsType[*failure](tt.err); ok {
 				code, next = f.code, f.next
 			}
 			if code != tt.want || next != tt.next {

@@ -10,10 +10,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/internal/devstack"
-	"github.com/spf13/cobra"
 )
 
 // up is the flags of the command.
@@ -120,7 +121,7 @@ func (u *up) live(ctx context.Context, s *stack.Stack, began time.Time) error {
 }
 
 func (u *up) platformEnded(err error, s *stack.Stack) error {
-	return failed(fmt.Errorf("%w; the log is %s", err, s.LogFile()), withFolder("up", u.cfg.Folder))
+	return failed(fmt.Errorf("%w; the log is %s", err, s.LogFile()), u.typed())
 }
 
 // drive does what a person would: look, try one quote, drive load, wait. It
@@ -189,8 +190,10 @@ func parts(s *stack.Stack) []part {
 	}
 	host, port, _ := net.SplitHostPort(st.Postgres)
 	for _, d := range s.Databases() {
-		all = append(all, part{"database of " + d.Service, fmt.Sprintf("%s/%s", st.Postgres, d.Database),
-			fmt.Sprintf("psql -h %s -p %s -U %s %s", host, port, d.Role, d.Database)})
+		all = append(all, part{
+			"database of " + d.Service, fmt.Sprintf("%s/%s", st.Postgres, d.Database),
+			fmt.Sprintf("psql -h %s -p %s -U %s %s", host, port, d.Role, d.Database),
+		})
 	}
 	return all
 }

@@ -16,7 +16,7 @@ func Safe(text string) string { return escape(text, "") }
 func SafeLines(text string) string { return escape(text, "\n\t") }
 
 func escape(text, keep string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return dangerous(r) }) {
+	if !strings.ContainsFunc(text, dangerous) {
 		return text
 	}
 	var b strings.Builder

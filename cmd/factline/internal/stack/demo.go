@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -96,17 +97,31 @@ func (d *demo) follow(ctx context.Context, quoteID string, accepted time.Time) e
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the order of quote %s is %q in the read model %s after the acceptance (last answer: %v): %w",
-				quoteID, last, patience, err, &StuckError{QuoteID: quoteID})
+			return errors.Join(&StuckError{QuoteID: quoteID, State: last, Waited: patience}, ignoreEnd(err))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
 // StuckError names a quote whose order did not come to its end.
-type StuckError struct{ QuoteID string }
+type StuckError struct {
+	QuoteID string
+	// State of the order in the read model, empty where it has none.
+	State  string
+	Waited time.Duration
+}
 
-func (e *StuckError) Error() string { return "follow it with \"factline trace " + e.QuoteID + "\"" }
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("the order of quote %s is %q in the read model %s after the acceptance; follow it with \"factline trace %s\"", e.QuoteID, e.State, e.Waited, e.QuoteID)
+}
+
+// ignoreEnd leaves out that the waiting ended, which is known.
+func ignoreEnd(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
 
 type demoOrder struct {
 	OrderID string `json:"orderId"`

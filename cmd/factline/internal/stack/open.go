@@ -55,6 +55,9 @@ func Open(ctx context.Context, cfg Config, opts OpenOptions) (_ *Stack, err erro
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	if err := checkDisk(cfg.Folder); err != nil {
+		return nil, err
+	}
 	s := &Stack{cfg: cfg, logger: slog.New(slog.DiscardHandler)}
 	defer func() {
 		if err != nil {
@@ -69,7 +72,7 @@ func Open(ctx context.Context, cfg Config, opts OpenOptions) (_ *Stack, err erro
 	}
 	// A port in use or a wrong address should not cost a download or the start of
 	// a database.
-	if err := s.listen(); err != nil {
+	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
 	if err := pingKafka(ctx, cfg.Kafka); err != nil {
@@ -105,15 +108,16 @@ func (s *Stack) openLog(also slog.Handler) (err error) {
 	return nil
 }
 
-func (s *Stack) listen() (err error) {
-	if s.listener, err = net.Listen("tcp", s.cfg.HTTP); err != nil {
+func (s *Stack) listen(ctx context.Context) (err error) {
+	var network net.ListenConfig
+	if s.listener, err = network.Listen(ctx, "tcp", s.cfg.HTTP); err != nil {
 		return listenError("HTTP", "http", s.cfg.HTTP, err)
 	}
 	if len(s.cfg.Kafka) > 0 || s.cfg.BrokerPort < 0 {
 		return nil
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", s.cfg.BrokerPort)
-	probe, err := net.Listen("tcp", addr)
+	probe, err := network.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return listenError("the embedded broker", "kafka-port", addr, err)
 	}

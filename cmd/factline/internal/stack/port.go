@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -41,7 +42,7 @@ func (e *PortError) Free() string {
 	first, _ := strconv.Atoi(text)
 	for try := first + 1; err == nil && try < first+100; try++ {
 		addr := net.JoinHostPort(host, strconv.Itoa(try))
-		if l, err := net.Listen("tcp", addr); err == nil {
+		if l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr); err == nil {
 			_ = l.Close()
 			return addr
 		}
