@@ -66,7 +66,7 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 
 	t.Run("the quote is converted and names its order", func(t *testing.T) {
 		t.Parallel()
-		factlinetest.Eventually(t, 20*time.Second, "conversion", func() (bool, error) {
+		factlinetest.Eventually(t, 90*time.Second, "conversion", func() (bool, error) {
 			q := s.do(t, request{method: "GET", path: "/quotes/" + id}).want(t, 200, "")
 			return q.get("state") == "CONVERTED" && q.get("orderId") == orderID, nil
 		})
@@ -250,7 +250,7 @@ func TestARefusedCaptureComesBackToTheQuote(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := s.accepted(t)
-	factlinetest.Eventually(t, 20*time.Second, "rejection", func() (bool, error) {
+	factlinetest.Eventually(t, 90*time.Second, "rejection", func() (bool, error) {
 		q := s.do(t, request{method: "GET", path: "/quotes/" + id}).want(t, 200, "")
 		return q.get("state") == "CONVERSION_REJECTED" && q.get("reasonCode") == "CUSTOMER_CREDIT_HOLD", nil
 	})
@@ -293,7 +293,7 @@ func TestPagesNeedNoOtherHost(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
 	for path, want := range map[string]string{
-		"/": "order-service", "/docs": "/quotes/{id}/acceptance", "/openapi.json": `"openapi":"3.1.0"`,
+		"/": "order-service", "/docs": "/quotes/{id}/acceptance", "/openapi.json": `"openapi":"3.1.0"`, "/openapi.yaml": "openapi: 3.1.0",
 		"/metrics": "factline_platform_http_request_seconds", "/healthz": `"ok"`,
 	} {
 		a := s.do(t, request{method: "GET", path: path})

@@ -252,7 +252,7 @@ func acceptBody(submitted answer) string {
 func (s *stack) order(t testing.TB, quoteID, state string) map[string]any {
 	t.Helper()
 	var found map[string]any
-	factlinetest.Eventually(t, 30*time.Second, "order of "+quoteID+" in state "+state, func() (bool, error) {
+	factlinetest.Eventually(t, 90*time.Second, "order of "+quoteID+" in state "+state, func() (bool, error) {
 		a := s.do(t, request{method: "GET", path: "/read/orders?quoteId=" + quoteID}).want(t, 200, "")
 		items, _ := a.body["items"].([]any)
 		if len(items) != 1 {

@@ -157,7 +157,7 @@ func TestAThousandAcceptancesGiveAThousandOrders(t *testing.T) {
 		}
 	})
 	orders, reads, offers := s.db(t, "order-service"), s.db(t, "projection-service"), s.db(t, "quote-service")
-	factlinetest.Eventually(t, 90*time.Second, "every order in fulfilment, read and converted", func() (done bool, err error) {
+	factlinetest.Eventually(t, 3*time.Minute, "every order in fulfilment, read and converted", func() (done bool, err error) {
 		var submitted, shown, converted int
 		if err := orders.QueryRow(t.Context(), "SELECT count(*) FROM orders.sales_order WHERE state = 'IN_FULFILLMENT'").Scan(&submitted); err != nil || submitted < n {
 			return false, fmt.Errorf("%d orders in fulfilment: %w", submitted, err)

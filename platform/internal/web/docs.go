@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -64,6 +65,21 @@ func (s *Server) serveDocs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	_, _ = w.Write(text.Bytes())
+}
+
+// serveDocument encodes the OpenAPI document at the first request, when all
+// routes are mounted.
+func (s *Server) serveDocument(contentType string, encode func() ([]byte, error)) http.HandlerFunc {
+	once := sync.OnceValues(encode)
+	return func(w http.ResponseWriter, r *http.Request) {
+		text, err := once()
+		if err != nil {
+			s.Fail(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(text)
+	}
 }
 
 func (s *Server) docs() docsPage {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -44,7 +45,8 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
 	config := huma.DefaultConfig(cfg.Title, cfg.Version)
-	config.DocsPath, config.SchemasPath = "", ""
+	// Huma would write its cached document from several requests at once.
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	// The default hook adds $schema members and Link headers to every answer.
 	config.CreateHooks = nil
 	config.Components = &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)}
@@ -57,6 +59,8 @@ func New(cfg Config) *Server {
 		cfg.Registerer.MustRegister(s.seconds)
 	}
 	s.mux.HandleFunc("GET /docs", s.serveDocs)
+	s.mux.HandleFunc("GET /openapi.json", s.serveDocument("application/json", func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) }))
+	s.mux.HandleFunc("GET /openapi.yaml", s.serveDocument("application/yaml", func() ([]byte, error) { return s.api.OpenAPI().YAML() }))
 	return s
 }
 
