@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// settleTime is how long orders may take to end after the last quote.
+	// settleTime is how long, after the last quote, no order may end before the
+	// open ones count as lost.
 	settleTime = 60 * time.Second
 	// settleInterrupted is the same after Ctrl-C, where a person waits.
 	settleInterrupted = 10 * time.Second
@@ -35,6 +36,9 @@ func (u *up) loadAndWait(ctx context.Context, s *stack.Stack) error {
 	}
 	<-timed.Done()
 	if ctx.Err() != nil || u.forTime == 0 {
+		if report != nil {
+			u.say("load: %s", render.Safe(report.String()))
+		}
 		return nil
 	}
 	return u.summarise(ctx, s, report)
@@ -99,7 +103,7 @@ func (u *up) conclude(s summary) error {
 	again := withFolder("up", u.cfg.Folder)
 	switch {
 	case s.Open != 0:
-		return foundf(again, "up: %d accepted quotes have no ended order after %s", s.Open, render.Duration(settleTime))
+		return foundf(again, "up: %d accepted quotes have no ended order, and none has ended for %s", s.Open, render.Duration(settleTime))
 	case s.Load != nil && s.Load.Accepted == 0:
 		return failed(fmt.Errorf("up: the load got no quote accepted (%d tried, %d failed)", s.Load.Started, s.Load.Failed), again)
 	}

@@ -82,28 +82,28 @@ func (c *Connection) Tally(ctx context.Context) (t Tally, err error) {
 	return t, nil
 }
 
-// Settle waits until no accepted quote is open, at most patience, and returns
-// the last count.
+// Settle waits until no accepted quote is open, or until none has come to its
+// end for so long, and returns the last count.
 func (c *Connection) Settle(ctx context.Context, patience time.Duration) (Tally, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last Tally
-	for {
+	for moved := time.Now(); ; {
 		t, err := c.Tally(ctx)
+		if t.Ended > last.Ended {
+			moved = time.Now()
+		}
 		if err == nil {
 			last = t
 		}
-		if err == nil && t.Open() <= 0 {
-			return t, nil
+		if err == nil && t.Open() <= 0 || ctx.Err() != nil {
+			return last, nil
+		}
+		if time.Since(moved) > patience {
+			return last, err
 		}
 		select {
 		case <-ctx.Done():
-			if last == (Tally{}) {
-				return last, err
-			}
-			return last, nil
 		case <-tick.C:
 		}
 	}
