@@ -2,7 +2,9 @@ package inbox_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -34,5 +36,72 @@ func TestEveryStatementPreparesOnTheMigratedSchema(t *testing.T) {
 		if _, err := conn.Conn().Prepare(t.Context(), name, sql); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partition: 3}
+	if err := inbox.StartPartition(t.Context(), pool, scope.Consumer, time.Now(), inbox.Progress{Topic: scope.Topic, Partition: 3, NextOffset: 7}); err != nil {
+		t.Fatal(err)
+	}
+	begin := func() pgx.Tx {
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tx
+	}
+	first, second := begin(), begin()
+	if _, err := inbox.Load(t.Context(), first, scope, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan int64, 1)
+	go func() {
+		loaded, err := inbox.Load(context.WithoutCancel(t.Context()), second, scope, nil, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- loaded.Progress.NextOffset
+	}()
+	factlinetest.Eventually(t, 10*time.Second, "the second owner waiting", func() (bool, error) {
+		var waiting bool
+		err := pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+		return waiting, err
+	})
+	batch := &pgx.Batch{}
+	changes := inbox.NewChanges(scope, time.Now())
+	changes.NextOffset = 9
+	changes.Queue(batch)
+	if err := first.SendBatch(t.Context(), batch).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if next := <-got; next != 9 {
+		t.Errorf("the second owner read next offset %d, want 9: what the first one committed", next)
+	}
+	if err := second.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnUnknownPartitionMustBeStartedFirst(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders"}
+	if _, err := inbox.Load(t.Context(), pool, scope, nil, nil); !errors.Is(err, inbox.ErrPartitionUnknown) {
+		t.Errorf("Load = %v, want ErrPartitionUnknown", err)
+	}
+	for _, next := range []int64{5, 9} { // the second start changes nothing
+		if err := inbox.StartPartition(t.Context(), pool, scope.Consumer, time.Now(), inbox.Progress{Topic: "orders", NextOffset: next, CutStart: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := inbox.Offsets(t.Context(), pool, scope.Consumer, []string{"orders"})
+	if err != nil || len(all) != 1 || all[0].NextOffset != 5 || !all[0].CutStart {
+		t.Errorf("Offsets = %+v, %v, want the first start", all, err)
 	}
 }
