@@ -137,7 +137,7 @@ CREATE TABLE orders.timer (
     body          jsonb NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX timer_due ON orders.timer (due_at) WHERE state = 'PENDING';
-CREATE INDEX timer_aggregate ON orders.timer (aggregate_id) WHERE state = 'PENDING';
+CREATE INDEX timer_aggregate ON orders.timer (aggregate_id, due_at) WHERE state = 'PENDING';
 
 CREATE TABLE orders.idempotency (
     tenant_id  text NOT NULL,
