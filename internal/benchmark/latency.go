@@ -109,15 +109,15 @@ const writers = 16
 
 // drive is an open loop: a slow system does not slow its load down.
 func (l *latencyRun) drive(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, inserting := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	start := time.Now()
 	for i := range l.workload.ids {
 		due := start.Add(time.Duration(i) * time.Second / time.Duration(l.rate))
-		if err := sleepUntil(ctx, due); err != nil {
+		if err := sleepUntil(inserting, due); err != nil {
 			return errors.Join(err, group.Wait())
 		}
-		group.Go(func() error { return l.insert(ctx, i) })
+		group.Go(func() error { return l.insert(inserting, i) })
 	}
 	if err := group.Wait(); err != nil {
 		return err

@@ -70,7 +70,7 @@ func hexDigits(random *rand.Rand, n int) string {
 }
 
 // evidenceDigits brings an event to eventBytes.
-const evidenceDigits = 32
+const evidenceDigits = 52
 
 func (w *workload) payload(i int) json.RawMessage {
 	random := w.random(i)

@@ -1,0 +1,9 @@
+package benchmark
+
+import (
+	"testing"
+
+	"factline.dev/factlinetest"
+)
+
+func TestMain(m *testing.M) { factlinetest.Main(m) }
