@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // BenchmarkRunner consumes b.N events of 1 KB of 10,000 aggregates from 12

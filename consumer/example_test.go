@@ -5,11 +5,12 @@ import (
 	"errors"
 	"log"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/outbox"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // A read model: each event becomes a row, once, in order.

@@ -8,14 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"factline.dev/consumer"
-	"factline.dev/envelope"
-	"factline.dev/factlinetest"
-	"factline.dev/outbox"
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"factline.dev/consumer"
+	"factline.dev/envelope"
+	"factline.dev/factlinetest"
+	"factline.dev/outbox"
 )
 
 func TestMetricsTellWhatHappened(t *testing.T) {

@@ -132,8 +132,12 @@ const MaxRecordBytes = 8 << 20
 // limits.
 func (e Event[T]) Check() error {
 	for _, f := range []struct{ name, value string }{
-		{"eventId", e.EventID}, {"eventType", e.EventType}, {"producer", e.Producer},
-		{"tenantId", e.TenantID}, {"aggregateType", e.AggregateType}, {"aggregateId", e.AggregateID},
+		{"eventId", e.EventID},
+		{"eventType", e.EventType},
+		{"producer", e.Producer},
+		{"tenantId", e.TenantID},
+		{"aggregateType", e.AggregateType},
+		{"aggregateId", e.AggregateID},
 	} {
 		if err := CheckID(f.name, f.value); err != nil {
 			return &DecodeError{Field: f.name, Reason: reasonOf(err, f.value)}

@@ -433,7 +433,8 @@ func TestKeyHeldThenReleasedFindsEachMissingStep(t *testing.T) {
 func goodSamples() []history.Sample {
 	g := map[string]string{"group": "g"}
 	return []history.Sample{
-		{Name: "factline_outbox_published_total", Value: 4}, {Name: "factline_outbox_published_total", Value: 3},
+		{Name: "factline_outbox_published_total", Value: 4},
+		{Name: "factline_outbox_published_total", Value: 3},
 		{Name: "factline_outbox_oldest_age_seconds"},
 		{Name: "factline_consumer_lag_records", Labels: g},
 		{Name: "factline_consumer_events_total", Labels: map[string]string{"group": "g", "outcome": "applied"}, Value: 5},

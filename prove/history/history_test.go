@@ -8,12 +8,13 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"factline.dev/envelope"
-	"factline.dev/factlinetest"
-	"factline.dev/migrate"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
+	"factline.dev/factlinetest"
+	"factline.dev/migrate"
 )
 
 func TestMain(m *testing.M) { factlinetest.Main(m) }

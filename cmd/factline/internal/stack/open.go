@@ -13,10 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"factline.dev/internal/devstack"
-	"factline.dev/platform"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/internal/devstack"
+	"factline.dev/platform"
 )
 
 // Stack is the ground a platform stands on: folder, HTTP port, database, broker,
