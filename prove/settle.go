@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -59,6 +60,17 @@ func first(all []string, n int) []string {
 		return append(all[:n:n], fmt.Sprintf("and %d more", len(all)-n))
 	}
 	return all
+}
+
+// settleAndRecord waits for rest and records. Where there is none it judges what
+// there is, so that the report names what is lost and not only that one waits.
+func (s *slice) settleAndRecord(ctx context.Context, out *outcome) (history.History, error) {
+	restless := s.settle(ctx)
+	h, err := s.record(ctx)
+	if restless != nil && err == nil {
+		s.judge(h, out)
+	}
+	return h, errors.Join(restless, err)
 }
 
 // settle waits until every accepted quote has its order at its end, everything

@@ -66,7 +66,7 @@ func Slice(ctx context.Context, cfg Config) (*report.Report, error) {
 	s := &slice{
 		stack: stack, planner: workload.NewPlanner(stack.prefix, cfg.Seed), client: workload.NewClient(stack.base()),
 		expected: make(map[string]int64), ahead: make(map[string]int64),
-		report: &report.Report{Scenario: "slice", Seed: cfg.Seed, Facts: stack.facts(ctx), CannotShow: stack.cannotShow()},
+		report: &report.Report{Scenario: "slice", Seed: cfg.Seed, Facts: stack.facts(ctx), CannotShow: stack.cannotShow(ctx)},
 	}
 	cfg.OnHead(s.report)
 	err = s.run(ctx)

@@ -266,14 +266,21 @@ func (s *stack) brokerVersion(ctx context.Context) string {
 }
 
 // cannotShow is honest about the stack.
-func (s *stack) cannotShow() []string {
+func (s *stack) cannotShow(ctx context.Context) []string {
+	const oneNode = "replication, leader changes and lost replicas: the broker is one, without replicas"
 	if s.broker != nil {
-		return []string{
-			"replication, leader changes and lost replicas: the embedded broker is one, without replicas",
-			"power cuts: the embedded database and broker of a proof do not sync to disk",
-		}
+		return []string{oneNode, "power cuts: the embedded database and broker of a proof do not sync to disk"}
 	}
-	return []string{"power cuts and killed brokers: only the platform is killed here"}
+	limits := []string{"power cuts and killed brokers: only the platform is killed here"}
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
+	if err != nil {
+		return limits
+	}
+	defer client.Close()
+	if nodes, err := kadm.NewClient(client).ListBrokers(ctx); err == nil && len(nodes) == 1 {
+		limits = append(limits, oneNode)
+	}
+	return limits
 }
 
 func build() string {

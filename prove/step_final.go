@@ -5,10 +5,7 @@ import "context"
 // judgeAll looks once more at everything together, and replays over all that
 // happened: repeated records, dead letters, a skip, and four deaths.
 func (s *slice) judgeAll(ctx context.Context, out *outcome) error {
-	if err := s.settle(ctx); err != nil {
-		return err
-	}
-	h, err := s.record(ctx)
+	h, err := s.settleAndRecord(ctx, out)
 	if err != nil {
 		return err
 	}

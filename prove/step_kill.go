@@ -54,10 +54,7 @@ func (s *slice) kill(ctx context.Context, k killing, out *outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := s.settle(ctx); err != nil {
-		return err
-	}
-	h, err := s.record(ctx)
+	h, err := s.settleAndRecord(ctx, out)
 	if err != nil {
 		return err
 	}

@@ -11,10 +11,7 @@ const atOnce = 8
 
 func (s *slice) acceptQuotes(ctx context.Context, out *outcome) error {
 	s.accept(ctx, s.cfg.Quotes)
-	if err := s.settle(ctx); err != nil {
-		return err
-	}
-	h, err := s.record(ctx)
+	h, err := s.settleAndRecord(ctx, out)
 	if err != nil {
 		return err
 	}
