@@ -29,7 +29,8 @@ func TestStampingInPlaceTwiceLeavesTheSecondStamp(t *testing.T) {
 	value := append(make([]byte, 0, 15+envelope.StampBytes), `{"eventId":"a"}`...)
 	var out []byte
 	for second := range 2 {
-		out = append(value[:len(value)-1], envelope.StampSuffix(time.Unix(int64(second), 0))...)
+		out = value[:len(value)-1]
+		out = append(out, envelope.StampSuffix(time.Unix(int64(second), 0))...)
 	}
 	if want := envelope.Stamp([]byte(`{"eventId":"a"}`), time.Unix(1, 0)); !bytes.Equal(out, want) {
 		t.Errorf("got %s, want %s", out, want)
