@@ -98,7 +98,8 @@ func (b *recordBuffer) add(rows []outRow, now time.Time) ([]kgo.Record, error) {
 		}
 		value := r.value
 		if r.stamped {
-			value = append(value[:len(value)-1], stamp...)
+			value = value[:len(value)-1]
+			value = append(value, stamp...)
 		}
 		b.records = append(b.records, kgo.Record{
 			Topic: r.topic, Key: r.key, Value: value, Timestamp: now,
