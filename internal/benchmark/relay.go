@@ -90,12 +90,13 @@ func (s *site) checkLog(ctx context.Context, w *workload, ordered bool, m *measu
 	return nil
 }
 
-// newProducer has the relay's baseline; tune is what its subject chose.
+// newProducer has the relay's baseline, its zstd level included; tune is what its
+// subject chose.
 func newProducer(addrs []string, tune ...kgo.Opt) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(addrs...),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression().WithLevel(1), kgo.NoCompression()),
 		kgo.ProducerLinger(0),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 	}
