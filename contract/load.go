@@ -299,8 +299,7 @@ func readBounded(fsys fs.FS, file string) ([]byte, error) {
 
 // pathless drops the path of a file error, which the problem names already.
 func pathless(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
 	}
 	return err

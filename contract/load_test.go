@@ -83,8 +83,7 @@ func TestLoadReportsEveryProblemAtOnce(t *testing.T) {
 	if len(problems) != 6 {
 		t.Fatalf("got %d problems, want 6:\n%v", len(problems), err)
 	}
-	var one *contract.ProblemError
-	if !errors.As(err, &one) {
+	if _, ok := errors.AsType[*contract.ProblemError](err); !ok {
 		t.Error("the joined error does not hold a ProblemError")
 	}
 	for _, p := range problems {

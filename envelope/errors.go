@@ -40,12 +40,10 @@ func (e *LimitError) Error() string {
 }
 
 func describe(err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf("invalid JSON at byte %d", syntax.Offset)
 	}
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Sprintf("%s has JSON type %s, want %s", mismatch.Field, mismatch.Value, mismatch.Type)
 	}
 	return "invalid JSON"

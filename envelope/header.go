@@ -3,6 +3,7 @@ package envelope
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strconv"
 )
 
@@ -52,9 +53,9 @@ func Headers[T any](e Event[T], traceparent string) []Header {
 // HeaderValue returns the value of the last header with this key, as Kafka
 // clients read repeated headers, and whether there is one.
 func HeaderValue(headers []Header, key string) ([]byte, bool) {
-	for i := len(headers) - 1; i >= 0; i-- {
-		if headers[i].Key == key {
-			return headers[i].Value, true
+	for _, header := range slices.Backward(headers) {
+		if header.Key == key {
+			return header.Value, true
 		}
 	}
 	return nil, false

@@ -78,7 +78,7 @@ func chooseServer(ctx context.Context) (*server, error) {
 	if given == "" {
 		e, err := startEmbedded(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("factlinetest: tests need a PostgreSQL server: %w; or name a running one: FACTLINE_POSTGRES=postgres://user:password@host:5432/postgres go test ./...", err)
+			return nil, fmt.Errorf("factlinetest: tests need a PostgreSQL server: %w; or name a running one in FACTLINE_POSTGRES, as postgres://user:password@host:5432/postgres", err)
 		}
 		return &server{url: e.pg.URL, embedded: e}, nil
 	}

@@ -174,6 +174,7 @@ type holdHook struct {
 }
 
 func newHoldHook(t *testing.T) *holdHook {
+	t.Helper()
 	h := &holdHook{reached: make(chan string, 1), release: make(chan struct{})}
 	t.Cleanup(h.letGo)
 	return h

@@ -6,5 +6,6 @@ import (
 )
 
 func factlinetestLogger(t *testing.T) *slog.Logger {
+	t.Helper()
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }

@@ -174,8 +174,8 @@ func (l *loop) reportStalls() {
 			continue
 		}
 		stalled++
-		l.log.Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
-			"lane", lane.id, "since", c.startedAt, "events", len(c.rows), logRow(c.rows[0]), "error", c.failure)
+		l.log.With(rowKeys(c.rows[0])...).Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
+			"lane", lane.id, "since", c.startedAt, "events", len(c.rows), "error", c.failure)
 	}
 	l.relay.metrics.stalled.Set(float64(stalled))
 }
@@ -241,7 +241,7 @@ func (l *loop) finish(c *chunk) {
 		lane.settling++
 		l.finished = append(l.finished, settlement{lane: lane, sent: c.sent, parked: c.parked})
 		for _, p := range c.parked {
-			l.log.Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason, logRow(p.outRow))
+			l.log.With(rowKeys(p.outRow)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}
 		c.sent, c.parked, c.retries = nil, nil, 0
 	}
@@ -253,8 +253,8 @@ func (l *loop) finish(c *chunk) {
 	c.retryAt = time.Now().Add(backoff(c.retries, 50*time.Millisecond, 5*time.Second))
 	c.retries++
 	l.relay.metrics.failure("publish")
-	l.log.Warn("outbox events are not accepted yet and are tried again", "lane", lane.id, "events", len(c.rows),
-		"retry", c.retries, logRow(c.rows[0]), "error", c.failure)
+	l.log.With(rowKeys(c.rows[0])...).Warn("outbox events are not accepted yet and are tried again",
+		"lane", lane.id, "events", len(c.rows), "retry", c.retries, "error", c.failure)
 }
 
 // record writes receipts of everything finished in one transaction.

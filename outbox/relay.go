@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -124,8 +123,9 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 	}
 }
 
-func logRow(r outRow) slog.Attr {
-	return slog.Group("event", "event_id", r.eventID, "event_type", r.eventType, "topic", r.topic, "position", r.position)
+// rowKeys are the log's keys of a row.
+func rowKeys(r outRow) []any {
+	return []any{"event_id", r.eventID, "event_type", r.eventType, "topic", r.topic, "position", r.position}
 }
 
 // interrupted reports whether a database error says only that the work was

@@ -52,7 +52,7 @@ type StatusReport struct {
 // a little longer.
 const MaxCountedPending = 1000
 
-// Pending, Parked and Oldest sum up the lanes.
+// Pending returns how many events wait to be published.
 func (r StatusReport) Pending() (events int64) {
 	for _, l := range r.Lanes {
 		events += l.Pending

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -160,10 +161,10 @@ func TestAThousandAcceptancesGiveAThousandOrders(t *testing.T) {
 	factlinetest.Eventually(t, 3*time.Minute, "every order in fulfilment, read and converted", func() (done bool, err error) {
 		var submitted, shown, converted int
 		if err := orders.QueryRow(t.Context(), "SELECT count(*) FROM orders.sales_order WHERE state = 'IN_FULFILLMENT'").Scan(&submitted); err != nil || submitted < n {
-			return false, fmt.Errorf("%d orders in fulfilment: %w", submitted, err)
+			return false, errors.Join(fmt.Errorf("%d orders in fulfilment", submitted), err)
 		}
 		if err := reads.QueryRow(t.Context(), "SELECT count(*) FROM projection.order_summary_projection WHERE last_version = 6").Scan(&shown); err != nil || shown < n {
-			return false, fmt.Errorf("%d orders read: %w", shown, err)
+			return false, errors.Join(fmt.Errorf("%d orders read", shown), err)
 		}
 		err = offers.QueryRow(t.Context(), "SELECT count(*) FROM quote.quote WHERE state = 'CONVERTED'").Scan(&converted)
 		return converted >= n, err

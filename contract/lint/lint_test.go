@@ -195,6 +195,7 @@ func TestARequestAndItsResponseAreFoundAsAPair(t *testing.T) {
 }
 
 func (p planted) plant(t *testing.T) fs.FS {
+	t.Helper()
 	files := shop(t)
 	for _, e := range p.edits {
 		text := string(files[e.file].Data)

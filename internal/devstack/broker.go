@@ -154,8 +154,7 @@ func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 }
 
 func (l *brokerLog) fail(text string, err error) {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
+	if _, ok := errors.AsType[syscall.Errno](err); !ok {
 		return
 	}
 	select {

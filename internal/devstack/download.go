@@ -50,7 +50,7 @@ func fetch(ctx context.Context, url string, to *os.File, progress ProgressFunc) 
 	stall := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("no data for %s", stallTimeout)) })
 	defer stall.Stop()
 
-	resp, err := get(ctx, url)
+	resp, err := get(ctx, url) //nolint:bodyclose // closed below; the linter does not follow get
 	if err != nil {
 		return "", 0, downloadError(ctx, url, err)
 	}

@@ -36,7 +36,7 @@ func TestKafkaFetchThatFailsInstallsNothing(t *testing.T) {
 	nothingInstalled(t, cache)
 }
 
-func TestKafkaNamesThePortInUse(t *testing.T) {
+func TestKafkaNamesThePortInUse(t *testing.T) { //nolint:paralleltest // t.Setenv forbids it
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ func (a *actor) kill() {
 // t.TempDir is not.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "devstack-test-")
+	dir, err := os.MkdirTemp("", "devstack-test-") //nolint:usetesting // another user must be able to reach it
 	if err != nil {
 		t.Fatal(err)
 	}

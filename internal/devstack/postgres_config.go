@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -105,9 +106,7 @@ func (c PostgresConfig) arguments(port int) []string {
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
 	}
-	for name, value := range c.Settings {
-		settings[name] = value
-	}
+	maps.Copy(settings, c.Settings)
 	args := []string{"-D", c.DataDir}
 	for name, value := range settings {
 		args = append(args, "-c", name+"="+value)

@@ -210,17 +210,26 @@ func TestPostgresRefusesWhatItCannotUse(t *testing.T) {
 		},
 		{
 			name: "a folder with something else in it",
-			make: func(t *testing.T, cfg *PostgresConfig) { put(t, cfg.DataDir, "letter.txt", "dear") },
+			make: func(t *testing.T, cfg *PostgresConfig) {
+				t.Helper()
+				put(t, cfg.DataDir, "letter.txt", "dear")
+			},
 			says: []string{"not empty and holds no database"},
 		},
 		{
 			name: "a database of another version",
-			make: func(t *testing.T, cfg *PostgresConfig) { put(t, cfg.DataDir, "PG_VERSION", "17\n") },
+			make: func(t *testing.T, cfg *PostgresConfig) {
+				t.Helper()
+				put(t, cfg.DataDir, "PG_VERSION", "17\n")
+			},
 			says: []string{"of PostgreSQL 17, this is 18", "--fresh"},
 		},
 		{
 			name: "a database whose password is lost",
-			make: func(t *testing.T, cfg *PostgresConfig) { put(t, cfg.DataDir, "PG_VERSION", "18\n") },
+			make: func(t *testing.T, cfg *PostgresConfig) {
+				t.Helper()
+				put(t, cfg.DataDir, "PG_VERSION", "18\n")
+			},
 			says: []string{"password", "--fresh"},
 		},
 		{
