@@ -288,13 +288,12 @@ func build() string {
 	if !ok {
 		return "unknown"
 	}
-	version := info.Main.Version
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
-			version += " " + setting.Value
+			return strings.TrimSpace(info.Main.Version + " " + setting.Value)
 		}
 	}
-	return strings.TrimSpace(version)
+	return info.Main.Version
 }
 
 func module(path string) string {

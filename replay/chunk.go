@@ -157,7 +157,10 @@ func (c *chunk) run(ctx context.Context, tx pgx.Tx) error {
 	if err := c.store(ctx, tx); err != nil {
 		return err
 	}
-	return c.apply(ctx, tx)
+	if len(c.effects) == 0 {
+		return nil
+	}
+	return c.guarded(ctx, tx, func() error { return c.apply(ctx, tx) })
 }
 
 func (c *chunk) decide(ctx context.Context, tx pgx.Tx) error {

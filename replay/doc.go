@@ -14,8 +14,12 @@
 // rebuilt table after exactly the records below those offsets; live traffic goes
 // on meanwhile. It covers every column of every row.
 //
+// A handler that writes anywhere but to the table it is given, the live one or an
+// outbox for instance, is caught in its first transaction, which is rolled back.
+// A call to another system cannot be seen: declare such a projection not safe.
+//
 // What fails how: [Check] and [Run] refuse with a [*RefusedError] that names
-// each [Condition] before anything is made. An error later leaves nothing
+// each [Condition], as a rule before anything is made. An error later leaves nothing
 // behind: the new table and the scope's rows are removed, unless Config.Keep is
 // set. A difference is no error; it is in the [Report].
 package replay

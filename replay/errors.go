@@ -13,6 +13,9 @@ const (
 	// NotReplaySafe is a group with side effects, or a projection or event that
 	// is not declared safe to read again.
 	NotReplaySafe Condition = "NOT_REPLAY_SAFE"
+	// EffectsOpen is a handler that was caught writing elsewhere than to the
+	// table it was given. Its transaction is rolled back.
+	EffectsOpen Condition = "EFFECTS_OPEN"
 	// HistoryCut is a topic whose log no longer holds its first records.
 	HistoryCut Condition = "HISTORY_CUT"
 	// VersionUnreadable is an event on the log whose version the catalogue does

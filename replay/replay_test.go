@@ -57,19 +57,17 @@ func TestARebuiltTableEqualsTheLiveOneHoweverTheWorkIsCut(t *testing.T) {
 	}
 	checksums := map[string]bool{}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			cfg := s.config()
-			cfg.Workers, cfg.MaxChunkRecords = c.workers, c.chunk
-			report := s.mustRun(cfg)
-			if !report.Equal || report.Rebuilt.Rows != 40 || report.DifferingKeys != 0 {
-				t.Errorf("comparison %+v", report.Comparison)
-			}
-			if report.Records != s.sent || report.Duplicates != 20 || report.Applied+report.Advanced != 200 {
-				t.Errorf("%d records, %d duplicates, %d applied, %d advanced of %d sent",
-					report.Records, report.Duplicates, report.Applied, report.Advanced, s.sent)
-			}
-			checksums[report.Rebuilt.Checksum] = true
-		})
+		cfg := s.config()
+		cfg.Workers, cfg.MaxChunkRecords = c.workers, c.chunk
+		report := s.mustRun(cfg)
+		if !report.Equal || report.Rebuilt.Rows != 40 || report.DifferingKeys != 0 {
+			t.Errorf("%s: comparison %+v", c.name, report.Comparison)
+		}
+		if report.Records != s.sent || report.Duplicates != 20 || report.Applied+report.Advanced != 200 {
+			t.Errorf("%s: %d records, %d duplicates, %d applied, %d advanced of %d sent",
+				c.name, report.Records, report.Duplicates, report.Applied, report.Advanced, s.sent)
+		}
+		checksums[report.Rebuilt.Checksum] = true
 	}
 	if len(checksums) != 1 {
 		t.Errorf("checksums %v", checksums)
@@ -242,39 +240,52 @@ func TestAReplayIsRefusedByTheNameOfTheCondition(t *testing.T) {
 		want Condition
 		// prepare runs once the live group has read the history.
 		prepare func(s *stage, cfg *Config)
+		// alone is set where the case changes what others look at.
+		alone bool
 	}{
-		{"the projection is not declared safe", NotReplaySafe, func(_ *stage, cfg *Config) { cfg.Projection.ReplaySafe = false }},
+		{"the projection is not declared safe", NotReplaySafe, func(_ *stage, cfg *Config) { cfg.Projection.ReplaySafe = false }, false},
 		{"the group has side effects", NotReplaySafe, func(s *stage, cfg *Config) {
-			s.contracts.sideEffects = true
-			cfg.Contracts = s.contracts
-		}},
+			k := s.contracts
+			k.sideEffects = true
+			cfg.Contracts = k
+		}, false},
 		{"an event is not safe to read again", NotReplaySafe, func(s *stage, cfg *Config) {
-			s.contracts.unsafeEvent = true
-			cfg.Contracts = s.contracts
-		}},
-		{"the log has lost its beginning", HistoryCut, func(s *stage, _ *Config) { s.cut() }},
+			k := s.contracts
+			k.unsafeEvent = true
+			cfg.Contracts = k
+		}, false},
+		{"the log has lost its beginning", HistoryCut, func(s *stage, _ *Config) { s.cut() }, true},
 		{"a version on the log is not in the catalogue", VersionUnreadable, func(s *stage, cfg *Config) {
 			// The live group of an earlier release applied it.
 			cfg.Contracts = withoutVersion{s.contracts}
-		}},
-		{"an applied event breaks its contract today", VersionUnreadable, func(s *stage, cfg *Config) { cfg.Contracts = stricter{s.contracts} }},
-		{"a current-state topic", ModeUnsupported, func(_ *stage, cfg *Config) { cfg.Projection.Sources[0].Mode = consumer.Latest }},
+		}, false},
+		{"an applied event breaks its contract today", VersionUnreadable, func(s *stage, cfg *Config) { cfg.Contracts = stricter{s.contracts} }, true},
+		{"a current-state topic", ModeUnsupported, func(_ *stage, cfg *Config) { cfg.Projection.Sources[0].Mode = consumer.Latest }, false},
 		{"a topic that the broker does not have", TopicUnknown, func(_ *stage, cfg *Config) {
 			cfg.Projection.Sources = append(cfg.Projection.Sources, Source{Topic: "nowhere.v1", Types: []string{"ThingChanged"}})
-		}},
-		{"a group that has read nothing", GroupUnknown, func(s *stage, _ *Config) { s.exec(`DELETE FROM factline.consumer_offset`) }},
-		{"a group that the catalogue does not know", GroupUnknown, func(_ *stage, cfg *Config) { cfg.Projection.Group = "read-service.other.consumer" }},
-		{"a table without a primary key", TableUnusable, func(s *stage, _ *Config) { s.exec(`ALTER TABLE read.thing DROP CONSTRAINT thing_pkey`) }},
-		{"a table that is not there", TableUnusable, func(_ *stage, cfg *Config) { cfg.Projection.Live = pgx.Identifier{"read", "nothing"} }},
+		}, false},
+		{"a group that has read nothing", GroupUnknown, func(s *stage, _ *Config) { s.exec(`DELETE FROM factline.consumer_offset`) }, true},
+		{"a group that the catalogue does not know", GroupUnknown, func(_ *stage, cfg *Config) { cfg.Projection.Group = "read-service.other.consumer" }, false},
+		{"a table without a primary key", TableUnusable, func(s *stage, _ *Config) { s.exec(`ALTER TABLE read.thing DROP CONSTRAINT thing_pkey`) }, true},
+		{"a table that is not there", TableUnusable, func(_ *stage, cfg *Config) { cfg.Projection.Live = pgx.Identifier{"read", "nothing"} }, false},
 	}
+	quiet := func(t *testing.T) *stage {
+		t.Helper()
+		s := setup(t)
+		s.history()
+		stop := s.startLive()
+		s.awaitLive()
+		stop()
+		return s
+	}
+	shared := quiet(t)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := setup(t)
-			s.history()
-			stop := s.startLive()
-			s.awaitLive()
-			stop()
+			s := shared
+			if c.alone {
+				s = quiet(t)
+			}
 			cfg := s.config()
 			c.prepare(s, &cfg)
 			_, err := Run(t.Context(), cfg)
@@ -387,6 +398,39 @@ func TestAFailingHandlerLeavesNoTableBehind(t *testing.T) {
 	}
 	if n := s.count(`SELECT count(*) FROM factline.consumer_offset WHERE consumer <> $1`, testGroup); n != 0 {
 		t.Errorf("%d rows of the scope are left", n)
+	}
+}
+
+func TestAHandlerThatWritesElsewhereIsStoppedBeforeItDoesHarm(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ name, table, sql string }{
+		{"to the live table", "read.thing", `UPDATE read.thing SET total = total + 1`},
+		{"to an outbox", "factline.outbox_stream", `INSERT INTO factline.outbox_stream VALUES ('t', 'Thing', 'x', 1) ON CONFLICT DO NOTHING`},
+	}
+	s := setup(t)
+	s.history()
+	s.startLive()
+	s.awaitLive()
+	before := s.libraryRows()
+	for _, c := range cases {
+		cfg := s.config()
+		cfg.Projection.Apply = func(ctx context.Context, tx pgx.Tx, table pgx.Identifier, ms []consumer.Message) error {
+			if _, err := tx.Exec(ctx, c.sql); err != nil {
+				return err
+			}
+			return applyThings(ctx, tx, table, ms)
+		}
+		_, err := Run(t.Context(), cfg)
+		var refused *RefusedError
+		if !errors.As(err, &refused) || refused.Refusals[0].Condition != EffectsOpen || !strings.Contains(err.Error(), c.table) {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+	}
+	if report := s.mustRun(s.config()); !report.Equal {
+		t.Errorf("the live table was changed: %+v", report.Differences)
+	}
+	if after := s.libraryRows(); after != before {
+		t.Errorf("the library's tables changed from %s to %s", before, after)
 	}
 }
 

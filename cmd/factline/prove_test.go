@@ -72,7 +72,7 @@ func TestProofVerdicts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			code, next := exitOK, ""
-			if f, ok := proofVerdict(&report.Report{Verdict: c.verdict, Seed: 5}, c.err).(*failure); ok {
+			if f, ok := errors.AsType[*failure](proofVerdict(&report.Report{Verdict: c.verdict, Seed: 5}, c.err)); ok {
 				code, next = f.code, f.next
 			}
 			if code != c.want || (code != exitOK && !strings.Contains(next, "--seed 5")) {

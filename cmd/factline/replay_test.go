@@ -52,8 +52,8 @@ func TestReplayFailuresSayWhatToTypeNext(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f, ok := replayFailed(c.err).(*failure)
-			if !ok || f.code != exitFailed || f.next != c.next {
+			var f *failure
+			if !errors.As(replayFailed(c.err), &f) || f.code != exitFailed || f.next != c.next {
 				t.Errorf("%+v", f)
 			}
 		})

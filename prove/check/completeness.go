@@ -6,7 +6,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// CommittedAreOnLog: every event that a database committed stands on the log,
+// CommittedAreOnLog asks that every event that a database committed stands on the log,
 // with the aggregate and version it was committed with, and nothing stands there
 // that nobody committed.
 func CommittedAreOnLog(committed []history.Event, log []history.Record) Result {

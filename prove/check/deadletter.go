@@ -42,7 +42,7 @@ type letter struct {
 	}
 }
 
-// DeadLetterComplete: exactly one record on the dead-letter topic tells of what
+// DeadLetterComplete asks that exactly one record on the dead-letter topic tells of what
 // was sent, with every field filled and the original byte by byte.
 func DeadLetterComplete(sent SentBroken, deadLetters []history.Record) Result {
 	r := Result{Name: "an invalid event is on the dead-letter topic with its whole record"}
@@ -150,7 +150,7 @@ type Hold struct {
 	Actions []string
 }
 
-// KeyHeldThenReleased: the broken event blocked its key, its successor waited
+// KeyHeldThenReleased asks that the broken event blocked its key, its successor waited
 // without effect, and an audited skip let it take effect.
 func KeyHeldThenReleased(h Hold) Result {
 	r := Result{Name: "an invalid event blocks its key, holds its successors, and a skip releases them"}

@@ -6,7 +6,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// NothingWaits: after the faults are over nothing is unpublished, parked, held or
+// NothingWaits asks that after the faults are over nothing is unpublished, parked, held or
 // blocked, and the only open dead letters are the expected ones, by service.
 func NothingWaits(waiting []history.Waiting, expectedDeadLetters map[string]int64) Result {
 	r := Result{Name: "nothing waits, is parked or held back"}

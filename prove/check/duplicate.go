@@ -14,7 +14,7 @@ type Repeated struct {
 	Passed []string
 }
 
-// DuplicatesIgnored: every group read the repetitions, counted each as a
+// DuplicatesIgnored asks that every group read the repetitions, counted each as a
 // duplicate, and nothing changed. counted is by how much each group's counter
 // rose on each topic.
 func DuplicatesIgnored(repeated []Repeated, counted map[[2]string]float64, state Result) Result {

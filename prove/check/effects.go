@@ -6,7 +6,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// EffectsOnce: one event captured one order, each order was captured once and
+// EffectsOnce asks that one event captured one order, each order was captured once and
 // has as many transitions and events as its version says. A doubled effect would
 // show as a second order of the same cause, or as a version too many.
 func EffectsOnce(committed []history.Event, log []history.Record, orders []history.Order) Result {

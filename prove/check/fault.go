@@ -6,7 +6,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// FaultFired: the process reached the point and named an event, died by SIGKILL,
+// FaultFired asks that the process reached the point and named an event, died by SIGKILL,
 // and what it left is the state between the two steps. Anything else makes the
 // step inconclusive: it did not test what it says.
 func FaultFired(k history.Kill) Result {
@@ -24,7 +24,7 @@ func FaultFired(k history.Kill) Result {
 	return r
 }
 
-// KilledEventSurvived: the event on its way at the kill stands on the log after
+// KilledEventSurvived asks that the event on its way at the kill stands on the log after
 // the restart, and took effect.
 func KilledEventSurvived(k history.Kill, log []history.Record, inboxes []history.Settled) Result {
 	r := Result{Name: "the event on its way survived: " + k.Point}

@@ -36,7 +36,7 @@ type Seen struct {
 	SinceStart float64
 }
 
-// MetricsPlausible: lag, processing and publishing are on the endpoint for every
+// MetricsPlausible asks that lag, processing and publishing are on the endpoint for every
 // group, and agree with what databases and log say: no lag once drained, as many
 // events applied as the inbox holds, times within the life of the process.
 func MetricsPlausible(samples []history.Sample, seen Seen) Result {

@@ -8,7 +8,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// FirstOccurrencesInOrder: the first occurrences of an aggregate's events stand
+// FirstOccurrencesInOrder asks that the first occurrences of an aggregate's events stand
 // on the log as versions 1, 2, 3 and so on, on one partition.
 func FirstOccurrencesInOrder(log []history.Record) Result {
 	r := Result{Name: "first occurrences of each aggregate are in version order without gap"}

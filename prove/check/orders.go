@@ -6,7 +6,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// OneOrderPerQuote: what clients were told is accepted is accepted in the
+// OneOrderPerQuote asks that what clients were told is accepted is accepted in the
 // database, every accepted quote has exactly one order, no order lacks its
 // quote, and every order came to its end with its lines.
 func OneOrderPerQuote(quotes []history.Quote, accepted []history.AcceptedQuote, orders []history.Order) Result {

@@ -6,7 +6,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// ProjectionShowsOrders: the read model holds each captured order once, in the
+// ProjectionShowsOrders asks that the read model holds each captured order once, in the
 // state, at the version and with the lines of its owner. ahead are orders to
 // whose topic the prover added versions that their owner does not know.
 func ProjectionShowsOrders(orders []history.Order, summaries []history.Summary, ahead map[string]int64) Result {

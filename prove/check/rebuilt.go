@@ -18,7 +18,7 @@ type Rebuilt struct {
 	Applied int64
 }
 
-// RebuildsEqual: a replay from the first record gives a table that equals the
+// RebuildsEqual asks that a replay from the first record gives a table that equals the
 // live one in every column, leaves the live one alone, and did read events.
 func RebuildsEqual(all []Rebuilt) Result {
 	r := Result{Name: "a replay from the first record gives the same state"}

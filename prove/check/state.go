@@ -7,7 +7,7 @@ import (
 	"factline.dev/prove/history"
 )
 
-// SameState: every table holds the same before and after, and those of mustHold
+// SameState asks that every table holds the same before and after, and those of mustHold
 // hold something. The comparison is over every column of every row.
 func SameState(before, after []history.Table, mustHold []string) Result {
 	r := Result{Name: "equal content of every table, by hash over every column"}

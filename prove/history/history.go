@@ -8,11 +8,11 @@ import (
 type Outcome string
 
 const (
-	// OK: the platform answered that it is done.
+	// OK means that the platform answered that it is done.
 	OK Outcome = "ok"
-	// Failed: the platform answered that it will not be done.
+	// Failed means that the platform answered that it will not be done.
 	Failed Outcome = "failed"
-	// Unknown: no answer came; it may be done or not.
+	// Unknown means that no answer came; it may be done or not.
 	Unknown Outcome = "unknown"
 )
 

@@ -11,11 +11,11 @@ import (
 type Verdict string
 
 const (
-	// Pass: what was promised was observed.
+	// Pass means that what was promised was observed.
 	Pass Verdict = "PASS"
-	// Fail: something else was observed.
+	// Fail means that something else was observed.
 	Fail Verdict = "FAIL"
-	// Inconclusive: a fault did not provably fire, so nothing was tested.
+	// Inconclusive means that a fault did not provably fire, so nothing was tested.
 	Inconclusive Verdict = "INCONCLUSIVE"
 )
 
