@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -151,7 +152,8 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 		loaded.View.Settled = r.settled
 		r.plan = inbox.Decide(loaded.View, events, len(r.records), r.release, r.limit)
 	}
-	r.more = append(r.plan.More, r.unread(loaded.View.Held)...)
+	r.more = slices.Concat(r.plan.More, r.unread(loaded.View.Held))
+	r.changes = loaded.Changes(r.now)
 	return nil
 }
 
@@ -227,7 +229,6 @@ func (r *run) unread(held map[inbox.Aggregate][]int) (more []inbox.Aggregate) {
 
 // store writes everything but the effects, in one round trip.
 func (r *run) store(ctx context.Context, tx pgx.Tx) error {
-	r.changes = inbox.NewChanges(r.scope, r.now)
 	r.changes.Moves, r.changes.NextOffset = r.plan.Moves, r.next
 	for _, s := range r.plan.Steps {
 		r.change(&r.items[s.Event], s.Verdict)

@@ -28,6 +28,7 @@ func (r *Runner) logEvent(level slog.Level, it *item, message string, more ...an
 	if !r.cfg.Logger.Enabled(context.Background(), level) {
 		return
 	}
+	//nolint:sloglint // the callers' messages are constants
 	r.cfg.Logger.Log(context.Background(), level, message, append([]any{
 		"event_id", it.event.EventID, "event_type", it.msg.EventType, "topic", it.msg.Topic,
 		"partition", it.msg.Partition, "offset", it.msg.Offset, "correlation_id", it.msg.CorrelationID,

@@ -84,8 +84,7 @@ func register[C prometheus.Collector](b *metricBuilder, c C) C {
 		return c
 	}
 	err := b.reg.Register(c)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := already.ExistingCollector.(C); ok {
 			return existing
 		}

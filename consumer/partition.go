@@ -163,8 +163,7 @@ func (p *partition) handle(records []*kgo.Record, received time.Time, release []
 	}
 	c := p.chunk(items, release, -1)
 	done, err := p.attempt(c, received)
-	var failed *handlerError
-	if errors.As(err, &failed) {
+	if _, failed := errors.AsType[*handlerError](err); failed {
 		return p.oneByOne(items, received, release)
 	}
 	if err == nil && len(done.more) > 0 {

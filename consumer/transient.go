@@ -41,8 +41,7 @@ func blame(err error, conn *pgx.Conn) error {
 // isTransient reports whether err says nothing about the event: the same
 // transaction may succeed when it is run again.
 func isTransient(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return isTransientCode(pg.Code)
 	}
 	return errors.Is(err, context.Canceled)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // The reasons for which an event is held.
@@ -24,8 +25,10 @@ type Changes struct {
 	// commits, 0 where the chunk has no records.
 	NextOffset int64
 
-	scope  Scope
-	now    time.Time
+	scope     Scope
+	now       time.Time
+	addresses map[Aggregate]string
+
 	done   placed
 	dead   placed
 	tries  []int32
@@ -48,8 +51,15 @@ func (p *placed) add(id string, partition int32, offset int64) {
 	p.offsets = append(p.offsets, offset)
 }
 
-// NewChanges returns an empty set of changes of one partition at one time.
+// NewChanges returns an empty set of changes at one time. [Loaded.Changes] is
+// faster where the transaction loaded the gates.
 func NewChanges(s Scope, now time.Time) *Changes { return &Changes{scope: s, now: now} }
+
+// Changes returns an empty set of changes at one time, for the transaction that
+// loaded l.
+func (l *Loaded) Changes(now time.Time) *Changes {
+	return &Changes{scope: l.scope, now: now, addresses: l.addresses}
+}
 
 // Done records that an event takes effect.
 func (c *Changes) Done(eventID string, partition int32, offset int64) {
@@ -182,14 +192,46 @@ func (c *Changes) queueDone(batch *pgx.Batch) {
 		})
 }
 
+// queueMoves moves the gates that were loaded by their row's address and opens
+// the others.
 func (c *Changes) queueMoves(batch *pgx.Batch) {
-	n := len(c.Moves)
-	aggregates, versions, ids, baselines := make([]Aggregate, n), make([]int64, n), make([]string, n), make([]bool, n)
-	for i, m := range c.Moves {
-		aggregates[i], versions[i], ids[i], baselines[i] = m.Aggregate, m.Position.Version, m.Position.EventID, m.Position.IsBaseline
+	var moved, opened gateColumns
+	for _, m := range c.Moves {
+		if address, ok := c.addresses[m.Aggregate]; ok {
+			moved.addresses = append(moved.addresses, address)
+			moved.add(m)
+		} else {
+			opened.add(m)
+		}
 	}
-	tenants, types, aggregateIDs := columns(aggregates)
-	batch.Queue(statement("move_gates"), c.scope.Consumer, c.scope.Topic, tenants, types, aggregateIDs, versions, ids, baselines)
+	if n := len(moved.addresses); n > 0 {
+		batch.Queue(statement("move_gates"), moved.addresses, moved.versions, moved.events).Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() != int64(n) {
+				return fmt.Errorf("inbox: move gates of %s: %d of %d rows were there; somebody else works on the same aggregates, try again", c.scope.Consumer, tag.RowsAffected(), n)
+			}
+			return nil
+		})
+	}
+	if len(opened.aggregates) > 0 {
+		tenants, types, ids := columns(opened.aggregates)
+		batch.Queue(statement("open_gates"), c.scope.Consumer, c.scope.Topic, tenants, types, ids,
+			opened.versions, opened.events, opened.baselines)
+	}
+}
+
+type gateColumns struct {
+	aggregates []Aggregate
+	addresses  []string
+	versions   []int64
+	events     []string
+	baselines  []bool
+}
+
+func (g *gateColumns) add(m Move) {
+	g.aggregates = append(g.aggregates, m.Aggregate)
+	g.versions = append(g.versions, m.Position.Version)
+	g.events = append(g.events, m.Position.EventID)
+	g.baselines = append(g.baselines, m.Position.IsBaseline)
 }
 
 // Known returns, after the batch was read, the events given to [Changes.Done]

@@ -3,7 +3,7 @@
 //
 // Use it through package consumer. Use it directly only in a consumer of your
 // own making that keeps the same transaction rules: [LockPartition], [Load],
-// [Decide], [Changes.Queue], then the effects, then the commit.
+// [Decide], [Loaded.Changes] and [Changes.Queue], then the effects, then the commit.
 //
 // Guarantees, as long as those run in one READ COMMITTED transaction that
 // commits together with the effects: an event id takes effect once per

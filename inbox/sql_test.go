@@ -54,7 +54,8 @@ func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 		return tx
 	}
 	first, second := begin(), begin()
-	if _, err := inbox.Load(t.Context(), first, scope, nil, nil); err != nil {
+	loaded, err := inbox.Load(t.Context(), first, scope, nil, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan int64, 1)
@@ -71,7 +72,7 @@ func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 		return waiting, err
 	})
 	batch := &pgx.Batch{}
-	changes := inbox.NewChanges(scope, time.Now())
+	changes := loaded.Changes(time.Now())
 	changes.NextOffset = 9
 	changes.Queue(batch)
 	if err := first.SendBatch(t.Context(), batch).Close(); err != nil {

@@ -103,13 +103,17 @@ type Loaded struct {
 	// Held are the held events of the aggregates, each aggregate's in version
 	// order, at most 200 of one.
 	Held []HeldRecord
+
+	scope Scope
+	// addresses are where the rows of the gates lie.
+	addresses map[Aggregate]string
 }
 
 // Load locks the partition's row in tx and reads, in one round trip, what is
 // known about the aggregates and keys of events and about the aggregates of
 // release. It waits while another member works on the partition.
 func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Aggregate) (Loaded, error) {
-	l := Loaded{View: View{
+	l := Loaded{scope: s, addresses: make(map[Aggregate]string, len(events)), View: View{
 		Mode: s.Mode, Continue: s.Continue,
 		Gates: make(map[Aggregate]Position, len(events)), Blocks: make(map[Key]Block),
 	}}
@@ -147,8 +151,9 @@ func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []
 	batch.Queue(statement("load_gates"), s.Consumer, s.Topic, tenants, types, ids).Query(func(rows pgx.Rows) error {
 		var n int64
 		var p Position
-		_, err := pgx.ForEachRow(rows, []any{&n, &p.Version, &p.EventID, &p.IsBaseline}, func() error {
-			l.View.Gates[aggregates[n-1]] = p
+		var address string
+		_, err := pgx.ForEachRow(rows, []any{&n, &p.Version, &p.EventID, &p.IsBaseline, &address}, func() error {
+			l.View.Gates[aggregates[n-1]], l.addresses[aggregates[n-1]] = p, address
 			return nil
 		})
 		return err

@@ -1,6 +1,6 @@
-INSERT INTO factline.gate AS g (consumer, topic, tenant_id, aggregate_type, aggregate_id, version, event_id, is_baseline)
-SELECT $1, $2, m.tenant_id, m.aggregate_type, m.aggregate_id, m.version, m.event_id, m.is_baseline
-FROM unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::boolean[])
-     AS m (tenant_id, aggregate_type, aggregate_id, version, event_id, is_baseline)
-ON CONFLICT (consumer, topic, tenant_id, aggregate_type, aggregate_id) DO UPDATE
-    SET version = excluded.version, event_id = excluded.event_id
+-- By row address: the lock on the partition keeps everybody else from moving
+-- these rows between the load and here, and the number of rows is checked.
+UPDATE factline.gate g
+SET version = m.version, event_id = m.event_id
+FROM unnest($1::text[]::tid[], $2::bigint[], $3::text[]) AS m (address, version, event_id)
+WHERE g.ctid = m.address

@@ -25,7 +25,7 @@ CREATE TABLE factline.inbox (
     partition    int         NOT NULL,
     "offset"     bigint      NOT NULL,
     processed_at timestamptz NOT NULL,
-    PRIMARY KEY (consumer, event_id)
+    PRIMARY KEY (event_id, consumer)
 );
 
 -- The last version applied of every aggregate. Decides duplicates for ever,
@@ -39,7 +39,8 @@ CREATE TABLE factline.gate (
     version        bigint  NOT NULL,
     event_id       text    NOT NULL,
     is_baseline    boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (consumer, topic, tenant_id, aggregate_type, aggregate_id)
+    -- What differs most comes first: the rows of a chunk share all the rest.
+    PRIMARY KEY (aggregate_id, tenant_id, aggregate_type, consumer, topic)
 ) WITH (fillfactor = 70);
 
 -- A key whose events wait until an operator decides. The event it names is the
