@@ -260,3 +260,19 @@ func TestAnEventCommittedWithSynchronousCommitOffIsStillDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestASnapshotRepeatsTheVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	snapshot := event("a", "state")
+	snapshot.Snapshot = true
+	b.append(event("a", ""), snapshot, event("a", ""))
+	b.append(snapshot)
+	var versions []int64
+	for _, row := range b.stored() {
+		versions = append(versions, row.AggregateVersion)
+	}
+	if got := fmt.Sprint(versions); got != "[1 1 2 2]" {
+		t.Errorf("versions %s, want the snapshots to repeat: [1 1 2 2]", got)
+	}
+}

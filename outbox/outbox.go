@@ -121,10 +121,13 @@ func (o *Outbox) store(ctx context.Context, tx pgx.Tx, rows []row) error {
 	for _, r := range rows {
 		a.add(r)
 	}
+	heads := a.number(rows)
 	tag, err := tx.Exec(ctx, o.appendSQL, pgx.NamedArgs{
+		"stream_tenants": heads.tenants, "stream_types": heads.types, "stream_ids": heads.ids, "added": heads.added,
 		"hashes": a.hashes, "event_ids": a.eventIDs, "event_types": a.eventTypes, "tenant_ids": a.tenantIDs,
 		"aggregate_types": a.aggregateTypes, "aggregate_ids": a.aggregateIDs, "topics": a.topics, "record_keys": a.keys,
-		"headers": a.headers, "prefixes": a.prefixes, "suffixes": a.suffixes, "counts": a.counts, "expected": a.expected,
+		"headers": a.headers, "prefixes": a.prefixes, "suffixes": a.suffixes,
+		"behind": a.behind, "since": a.since, "expected": a.expected,
 	})
 	return o.stored("append events", tag, err)
 }
@@ -167,34 +170,4 @@ func conflictOf(err error) *VersionConflictError {
 	return &VersionConflictError{
 		AggregateType: detail.Type, AggregateID: detail.ID, Expected: detail.Expected, Actual: detail.Actual,
 	}
-}
-
-// appendArgs turns rows into the parallel arrays the statements unnest.
-type appendArgs struct {
-	hashes                               []int64
-	eventIDs, eventTypes, tenantIDs      []string
-	aggregateTypes, aggregateIDs, topics []string
-	keys, headers, prefixes, suffixes    [][]byte
-	counts                               []int32
-	expected                             []*int64
-}
-
-func (a *appendArgs) add(r row) {
-	a.hashes = append(a.hashes, r.hash)
-	a.eventIDs = append(a.eventIDs, r.eventID)
-	a.eventTypes = append(a.eventTypes, r.eventType)
-	a.tenantIDs = append(a.tenantIDs, r.tenantID)
-	a.aggregateTypes = append(a.aggregateTypes, r.aggregateType)
-	a.aggregateIDs = append(a.aggregateIDs, r.aggregateID)
-	a.topics = append(a.topics, r.topic)
-	a.keys = append(a.keys, r.key)
-	a.headers = append(a.headers, r.headers)
-	a.prefixes = append(a.prefixes, r.prefix)
-	a.suffixes = append(a.suffixes, r.suffix)
-	a.expected = append(a.expected, r.expected)
-	counted := int32(1)
-	if r.snapshot {
-		counted = 0
-	}
-	a.counts = append(a.counts, counted)
 }
