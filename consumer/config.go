@@ -47,15 +47,15 @@ type Config struct {
 	Contracts Contracts
 	// Subscriptions are the topics to read, each once. Required.
 	Subscriptions []Subscription
-	// MaxChunkRecords is the most records of a partition in one transaction.
-	// Larger is faster and repeats more after a crash. Default 500, at most
-	// 10000.
+	// MaxChunkRecords is the most records of a partition in one transaction,
+	// which also ends at 8 MiB. Larger is faster and repeats more after a crash.
+	// Default 500, at most 10000.
 	MaxChunkRecords int
 	// MaxConcurrentChunks is the most transactions at once, each of another
 	// partition. Default 4, but not more than the pool has connections.
 	MaxConcurrentChunks int
-	// MaxQueuedRecords is the most records of a partition read ahead; beyond it
-	// the partition's fetching pauses. Default 8 × MaxChunkRecords.
+	// MaxQueuedRecords is the most records of a partition read ahead; beyond it,
+	// or 16 MiB, the partition's fetching pauses. Default 8 × MaxChunkRecords.
 	MaxQueuedRecords int
 	// MaxAttempts is how often a failing event is tried before it becomes a dead
 	// letter. The count survives crashes. Default 5.

@@ -18,6 +18,13 @@ import (
 // errStopping ends the work on a partition between two transactions.
 var errStopping = errors.New("consumer: the partition is given back")
 
+// What a partition reads ahead and takes into one chunk is bounded in bytes as
+// well, because events may be 900 KiB each.
+const (
+	maxQueuedBytes = 16 << 20
+	maxChunkBytes  = 8 << 20
+)
+
 // partition is the work on one owned partition: a queue that the poll loop
 // fills and one goroutine that empties it, chunk by chunk.
 type partition struct {
@@ -27,6 +34,7 @@ type partition struct {
 
 	mu      sync.Mutex
 	queue   []*kgo.Record
+	bytes   int       // of the queued values
 	since   time.Time // when the oldest queued record was received
 	release []inbox.Aggregate
 	paused  bool
@@ -69,9 +77,12 @@ func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Tim
 		p.since = now
 	}
 	p.queue = append(p.queue, records...)
+	for _, record := range records {
+		p.bytes += len(record.Value)
+	}
 	p.highWater.Store(highWater)
 	p.signal()
-	pause = len(p.queue) >= p.s.r.cfg.MaxQueuedRecords && !p.paused
+	pause = (len(p.queue) >= p.s.r.cfg.MaxQueuedRecords || p.bytes >= maxQueuedBytes) && !p.paused
 	p.paused = p.paused || pause
 	return pause
 }
@@ -114,17 +125,29 @@ func (p *partition) take() (records []*kgo.Record, received time.Time, release [
 func (p *partition) takeNow() (records []*kgo.Record, received time.Time, release []inbox.Aggregate) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := min(len(p.queue), p.s.r.cfg.MaxChunkRecords)
+	n := p.fitting()
 	records, received, release = p.queue[:n:n], p.since, p.release
 	p.queue, p.release = p.queue[n:], nil
 	if len(p.queue) == 0 {
 		p.queue = nil
 	}
-	if p.paused && len(p.queue) <= p.s.r.cfg.MaxQueuedRecords/2 {
+	if p.paused && len(p.queue) <= p.s.r.cfg.MaxQueuedRecords/2 && p.bytes <= maxQueuedBytes/2 {
 		p.paused = false
 		p.s.resume(p)
 	}
 	return records, received, release
+}
+
+// fitting is how many queued records go into the next chunk, and takes their
+// bytes off the count.
+func (p *partition) fitting() (n int) {
+	size := 0
+	for n < min(len(p.queue), p.s.r.cfg.MaxChunkRecords) && size < maxChunkBytes {
+		size += len(p.queue[n].Value)
+		n++
+	}
+	p.bytes -= size
+	return n
 }
 
 func (p *partition) halt() { p.stopOnce.Do(func() { close(p.stop) }) }

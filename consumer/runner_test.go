@@ -1,6 +1,9 @@
 package consumer_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"factline.dev/consumer"
@@ -41,5 +44,22 @@ func TestBulkHandlerGetsOneTenantAtATime(t *testing.T) {
 	b.wantNext(3)
 	if n := one[int64](b, `SELECT count(*) FROM app.effect WHERE tenant_setting = tenant_id`); n != 3 {
 		t.Errorf("%d effects under their own tenant, want 3: %v", n, b.effects())
+	}
+}
+
+func TestLargeEventsGoThroughInSmallerChunks(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var want []string
+	for v := int64(1); v <= 40; v++ { // 34 MiB: more than a chunk and more than the queue
+		e := order("a", v)
+		e.Payload = json.RawMessage(`{"orderId":"a","note":"` + strings.Repeat("x", 870<<10) + `"}`)
+		b.send(e)
+		want = append(want, fmt.Sprintf("a/%d", v))
+	}
+	b.start(nil)
+	b.wantEffects(want...)
+	if n := b.counter("factline_consumer_chunk_records"); n < 4 {
+		t.Errorf("%v chunks, want at least 4 of 8 MiB", n)
 	}
 }
