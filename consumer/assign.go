@@ -17,6 +17,7 @@ import (
 // workers. It retries until the group takes the assignment away: no other
 // answer than the database's is safe.
 func (s *session) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	<-s.ready
 	for failures := 1; ; failures++ {
 		starts, err := s.decideStarts(ctx, fetched)
 		if err == nil {

@@ -29,6 +29,7 @@ func BenchmarkRunner(b *testing.B) {
 }
 
 func benchmark(b *testing.B, bulk bool, mode consumer.Mode) {
+	b.Helper()
 	pool := factlinetest.Postgres(b, migrated)
 	if _, err := pool.Exec(b.Context(), `CREATE TABLE app.projection (tenant_id text, order_id text, version bigint, PRIMARY KEY (tenant_id, order_id))`); err != nil {
 		b.Fatal(err)

@@ -199,7 +199,7 @@ func TestAMemberThatWasThrownOutDoesNoHarm(t *testing.T) {
 	defer goOn()
 	b.send(order("a", 1), order("a", 2))
 	b.start(func(c *consumer.Config) {
-		c.ClientOptions = append(impatient, kgo.Dialer(network.dial))
+		c.ClientOptions = slices.Concat(impatient, []kgo.Opt{kgo.Dialer(network.dial)})
 		handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
 			entered <- struct{}{}
 			<-leave

@@ -29,8 +29,6 @@ func TestASecondEventWithATakenVersionIsHeldAndBlocksItsKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	b.start(nil)
-	other := order("a", 1)
-	other.EventID = "evt_other"
 	b.send(order("a", 1), order("a", 2), func() envelope.Raw { e := order("a", 2); e.EventID = "evt_other"; return e }(), order("a", 3), order("b", 1))
 	b.wantEffects("a/1", "a/2", "b/1")
 	b.wantHeld("a/2 CONFLICT", "a/3 BLOCKED")

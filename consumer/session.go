@@ -22,7 +22,10 @@ type session struct {
 	r      *Runner
 	client *kgo.Client
 	admin  *kadm.Client
-	slots  chan struct{}
+	// ready is closed when client and admin are set: a new client calls back
+	// before its constructor has returned.
+	ready chan struct{}
+	slots chan struct{}
 	// work outlives the cancellation of Run by the time to drain.
 	work   context.Context
 	cancel context.CancelFunc
@@ -41,7 +44,7 @@ type session struct {
 func (r *Runner) runSession(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s := &session{r: r, slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), stop: stop, owned: make(map[topicPartition]*partition)}
+	s := &session{r: r, slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition)}
 	s.work, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer s.cancel()
 	client, err := kgo.NewClient(s.clientOptions()...)
@@ -49,6 +52,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 		return fmt.Errorf("consumer: make a Kafka client for %s: %w", r.cfg.Group, err)
 	}
 	s.client, s.admin = client, kadm.NewClient(client)
+	close(s.ready)
 
 	var loops sync.WaitGroup
 	background, end := context.WithCancel(s.work)
@@ -210,6 +214,7 @@ func waitFor(partitions []*partition, d time.Duration) (late []*partition) {
 // giveBack ends the work on partitions before the group hands them on. The map
 // may be empty, and it may not come at all: then the other owner's lock decides.
 func (s *session) giveBack(lost map[string][]int32, commit bool) {
+	<-s.ready
 	var partitions []*partition
 	for topic, ids := range lost {
 		for _, id := range ids {

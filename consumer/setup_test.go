@@ -259,13 +259,6 @@ func one[T any](b *bundle, sql string, args ...any) T {
 	return all[0]
 }
 
-func (b *bundle) exec(sql string, args ...any) {
-	b.t.Helper()
-	if _, err := b.pool.Exec(b.t.Context(), sql, args...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 // await polls until cond is true; seen is what a failure shows.
 func (b *bundle) await(what string, cond func() (ok bool, seen any)) {
 	b.t.Helper()

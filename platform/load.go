@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"factline.dev/platform/internal/seed"
 )
 
@@ -29,6 +31,10 @@ type LoadConfig struct {
 	Duration time.Duration
 	// Count is how many quotes are begun at most. Zero sets no limit.
 	Count int
+	// AcceptOnly drafts and submits Count quotes before anything is counted, as
+	// fast as the platform takes them. Rate is then the rate of acceptances, and
+	// a quote has reached its end when its order is captured.
+	AcceptOnly bool
 	// Seed decides tenants, customers and configurations. Default 1.
 	Seed uint64
 	// StepTimeout is how long one step of a quote is tried again while the
@@ -76,13 +82,16 @@ func (c LoadConfig) validate() error {
 	if c.Rate < 0 || c.Rate > 10_000 {
 		problems = append(problems, fmt.Errorf("platform.LoadConfig.Rate: %g is outside 0 to 10000", c.Rate))
 	}
+	if c.AcceptOnly && c.Count < 1 {
+		problems = append(problems, fmt.Errorf("platform.LoadConfig.Count: %d with AcceptOnly; say how many quotes to prepare", c.Count))
+	}
 	return errors.Join(problems...)
 }
 
 // LoadReport is what became of the quotes.
 type LoadReport struct {
 	// Started were begun, Accepted by their customer, Completed to the last
-	// line. Failed came to another end, or to none in time.
+	// line, or to the capture with AcceptOnly. Failed came to another end, or to none in time.
 	Started, Accepted, Completed, Failed int
 	// Failures counts the failed by reason.
 	Failures map[string]int `json:",omitempty"`
@@ -128,6 +137,10 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	reported := make(chan struct{})
 	stop := make(chan struct{})
 	go l.report(stop, reported)
+	if cfg.AcceptOnly {
+		l.prepare(ctx)
+		l.started = time.Now()
+	}
 	l.arrive(ctx, work)
 	settled := time.AfterFunc(cfg.Settle, cancel)
 	l.running.Wait()
@@ -145,6 +158,8 @@ type loader struct {
 	tenants []seed.Tenant
 	started time.Time
 	running sync.WaitGroup
+	// prepared are the quotes that only have to be accepted.
+	prepared []*loadedQuote
 
 	mu                   sync.Mutex
 	begun, accepted      int
@@ -178,8 +193,29 @@ func (l *loader) arrive(ctx, work context.Context) {
 	}
 }
 
+// preparers is how many quotes are drafted and submitted at once.
+const preparers = 4
+
+func (l *loader) prepare(ctx context.Context) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(preparers)
+	for n := range l.cfg.Count {
+		q := l.choose(n)
+		l.prepared = append(l.prepared, q)
+		group.Go(func() error { q.refused = q.submit(ctx); return nil })
+	}
+	_ = group.Wait() // a refusal is the quote's, and is counted with it
+}
+
+func (l *loader) next(n int) *loadedQuote {
+	if n < len(l.prepared) {
+		return l.prepared[n]
+	}
+	return l.choose(n)
+}
+
 func (l *loader) begin(ctx context.Context, n int) {
-	q := l.choose(n)
+	q := l.next(n)
 	l.mu.Lock()
 	l.begun++
 	l.mu.Unlock()

@@ -17,6 +17,11 @@ type loadedQuote struct {
 	loader                              *loader
 	tenant, customer, currency, channel string
 	configuration, key                  string
+
+	// Known once it is submitted.
+	id, path, etag, hash string
+	isSubmitted          bool
+	refused              error
 }
 
 // Every answer of the platform that a load looks at, in one.
@@ -37,6 +42,16 @@ type loadAnswer struct {
 }
 
 func (q *loadedQuote) run(ctx context.Context) error {
+	if !q.isSubmitted && q.refused == nil {
+		q.refused = q.submit(ctx)
+	}
+	if q.refused != nil {
+		return q.refused
+	}
+	return q.accept(ctx)
+}
+
+func (q *loadedQuote) submit(ctx context.Context) error {
 	draft, err := q.post(ctx, "draft", "/quotes", "", map[string]any{
 		"customerId": q.customer, "currency": q.currency, "salesChannel": q.channel,
 		"lines": []any{map[string]any{"configurationId": q.configuration, "action": "ADD"}},
@@ -44,16 +59,21 @@ func (q *loadedQuote) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at := "/quotes/" + url.PathEscape(draft.QuoteID)
-	submitted, err := q.post(ctx, "submit", at+"/submission", draft.etag, map[string]any{})
+	q.id, q.path = draft.QuoteID, "/quotes/"+url.PathEscape(draft.QuoteID)
+	submitted, err := q.post(ctx, "submit", q.path+"/submission", draft.etag, map[string]any{})
 	if err != nil {
 		return err
 	}
 	if submitted.State != "APPROVED" {
 		return fmt.Errorf("submit: quote is %s", submitted.State)
 	}
-	accepted, err := q.post(ctx, "accept", at+"/acceptance", submitted.etag, map[string]any{
-		"commercialSnapshotHash": submitted.CommercialSnapshotHash, "acceptedBy": q.customer,
+	q.etag, q.hash, q.isSubmitted = submitted.etag, submitted.CommercialSnapshotHash, true
+	return nil
+}
+
+func (q *loadedQuote) accept(ctx context.Context) error {
+	accepted, err := q.post(ctx, "accept", q.path+"/acceptance", q.etag, map[string]any{
+		"commercialSnapshotHash": q.hash, "acceptedBy": q.customer,
 		"evidence": map[string]any{"method": "CLICK", "reference": q.key},
 	})
 	if err != nil {
@@ -62,34 +82,43 @@ func (q *loadedQuote) run(ctx context.Context) error {
 	q.loader.mu.Lock()
 	q.loader.accepted++
 	q.loader.mu.Unlock()
-	return q.await(ctx, at, draft.QuoteID, accepted.AcceptedAt)
+	return q.await(ctx, accepted.AcceptedAt)
 }
 
 // await waits for the order's end. It looks seldom: the times come from the
 // services, not from when they were seen.
-func (q *loadedQuote) await(ctx context.Context, quotePath, quoteID string, acceptedAt time.Time) error {
-	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+func (q *loadedQuote) await(ctx context.Context, acceptedAt time.Time) error {
+	for wait := q.loader.firstLook(); ; wait = min(2*wait, 2*time.Second) {
 		if !pause(ctx, wait) {
 			return errors.New("order: no end in time")
 		}
-		list, err := q.send(ctx, http.MethodGet, "/read/orders?quoteId="+url.QueryEscape(quoteID), "", "", nil)
+		list, err := q.send(ctx, http.MethodGet, "/read/orders?quoteId="+url.QueryEscape(q.id), "", "", nil)
 		if err != nil || list.status != http.StatusOK {
 			continue
 		}
 		if len(list.Items) == 0 {
-			if a, err := q.send(ctx, http.MethodGet, quotePath, "", "", nil); err == nil && a.State == "CONVERSION_REJECTED" {
+			if a, err := q.send(ctx, http.MethodGet, q.path, "", "", nil); err == nil && a.State == "CONVERSION_REJECTED" {
 				return fmt.Errorf("capture: rejected with %s", a.ReasonCode)
 			}
 			continue
 		}
-		switch o := list.Items[0]; o.State {
-		case "COMPLETED":
+		switch o := list.Items[0]; {
+		case o.State == "COMPLETED" || q.loader.cfg.AcceptOnly:
 			q.completed(o.CapturedAt.Sub(acceptedAt), o.CompletedAt.Sub(acceptedAt))
 			return nil
-		case "VALIDATION_FAILED", "CANCELLED":
+		case o.State == "VALIDATION_FAILED" || o.State == "CANCELLED":
 			return fmt.Errorf("order: ended as %s", o.State)
 		}
 	}
+}
+
+// firstLook is when an order is first asked for. Looking costs as much as
+// working, so where capture alone is timed it comes after everything.
+func (l *loader) firstLook() time.Duration {
+	if l.cfg.AcceptOnly {
+		return time.Duration(float64(l.cfg.Count)/l.cfg.Rate*float64(time.Second)) + time.Second
+	}
+	return 250 * time.Millisecond
 }
 
 func (q *loadedQuote) completed(captured, completion time.Duration) {

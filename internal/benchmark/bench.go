@@ -15,6 +15,10 @@ type Bench struct {
 	// suffix keeps databases and topics of several Benches on given servers apart.
 	suffix string
 	made   int
+	// platform is the address of the reference platform, once it runs, and
+	// accepts how often it was measured.
+	platform string
+	accepts  int
 }
 
 // subject is something that can be measured. run takes one measurement with

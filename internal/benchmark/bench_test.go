@@ -73,10 +73,10 @@ func publish(t *testing.T, s *site, records []*kgo.Record) {
 	}
 }
 
-func TestAWrongLogFailsTheBenchmark(t *testing.T) {
+func TestAWrongLogFailsTheBenchmark(t *testing.T) { //nolint:tparallel // the cases share one pair of servers
 	t.Parallel()
 	b := open(t)
-	for _, test := range []struct {
+	for _, test := range []struct { //nolint:paralleltest // the cases share one pair of servers
 		name  string
 		spoil func([]*kgo.Record) []*kgo.Record
 		error string

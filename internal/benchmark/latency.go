@@ -28,7 +28,7 @@ func (b *Bench) latencySubjects() []subject {
 			}})
 		}
 	}
-	return all
+	return append(all, subject{fmt.Sprintf("accept_%d", acceptRate), b.accept})
 }
 
 // latencyEvents holds the rate for LatencySeconds, a short while in the warm-up
@@ -39,8 +39,6 @@ func (b *Bench) latencyEvents(rate, events int) int {
 	}
 	return min(rate*b.cfg.LatencySeconds, max(events, rate))
 }
-
-var latencyVariant = variant{group: "projection-service.latency.consumer"}
 
 // latency inserts events at a steady rate and takes the time from each insert
 // to the commit of its effect in the consumer's database.
@@ -92,7 +90,7 @@ func (l *latencyRun) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, err := newRunner(l.to.pool, l.to.addrs, l.from.topic, latencyVariant, l.seen)
+	runner, err := newRunner(l.to.pool, l.to.addrs, l.from.topic, variant{group: "projection-service.latency.consumer"}, l.seen)
 	if err != nil {
 		return err
 	}

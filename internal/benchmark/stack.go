@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,8 +65,8 @@ func (b *Bench) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var errs []error
-	for i := len(b.stack.cleanups) - 1; i >= 0; i-- {
-		errs = append(errs, b.stack.cleanups[i](ctx))
+	for _, cleanup := range slices.Backward(b.stack.cleanups) {
+		errs = append(errs, cleanup(ctx))
 	}
 	b.stack.cleanups = nil
 	return errors.Join(errs...)

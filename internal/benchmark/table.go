@@ -109,7 +109,7 @@ func (r Result) markdown() string {
 	if n := r.Detail["aggregates_out_of_order"]; n > 0 {
 		about += fmt.Sprintf(" (%s aggregates out of order on the log)", thousands(int64(n)))
 	}
-	return fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |\n", r.Subject, number(r.Median), number(r.Min), number(r.Max), r.Unit, events, about)
+	return fmt.Sprintf("| %#q | %s | %s | %s | %s | %s | %s |\n", r.Subject, number(r.Median), number(r.Min), number(r.Max), r.Unit, events, about)
 }
 
 func (c Conditions) markdown() string {

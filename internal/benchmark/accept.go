@@ -1,0 +1,89 @@
+package benchmark
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"factline.dev/internal/devstack"
+	"factline.dev/platform"
+)
+
+// acceptRate is how many quotes a second are accepted.
+const acceptRate = 100
+
+// accept times what a customer starts: from the acceptance over HTTP to the
+// capture of the order in another service, as the two services' own times say.
+// The quotes are drafted and submitted before, and lines take longer than the
+// measurement, so that nothing else is timed with it.
+func (b *Bench) accept(ctx context.Context, events int) ([]measure, error) {
+	address, err := b.platformAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	count := b.latencyEvents(acceptRate, events)
+	b.accepts++
+	report, err := platform.Load(ctx, platform.LoadConfig{
+		BaseURL: "http://" + address, Rate: acceptRate, Count: count, AcceptOnly: true, Seed: uint64(b.accepts),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !report.Whole() {
+		return nil, fmt.Errorf("not every accepted quote was captured: %s", report)
+	}
+	var all []measure
+	for i, took := range []time.Duration{report.CapturedP50, report.CapturedP99} {
+		p := []int{50, 99}[i]
+		all = append(all, measure{
+			subject: fmt.Sprintf("accept_%d_p%d", acceptRate, p), unit: "ms", events: report.Completed,
+			value: float64(took.Microseconds()) / 1000,
+			about: fmt.Sprintf("quote accepted over HTTP to order captured at %d/s, %d th percentile", acceptRate, p),
+		})
+	}
+	return all, nil
+}
+
+// platformAddress starts the reference platform on the stack, once: its topics
+// have fixed names, and another start would read them from the beginning.
+func (b *Bench) platformAddress(ctx context.Context) (string, error) {
+	if b.platform != "" {
+		return b.platform, nil
+	}
+	urls, err := platform.Provision(ctx, platform.ProvisionConfig{AdminURL: b.stack.url("postgres"), Prefix: "factline_bench_" + b.suffix + "_"})
+	if err != nil {
+		return "", err
+	}
+	catalogue, err := platform.Catalogue()
+	if err != nil {
+		return "", err
+	}
+	var topics []devstack.TopicSpec
+	for _, t := range platform.Topics(catalogue, false) {
+		topics = append(topics, devstack.TopicSpec(t))
+	}
+	if err := devstack.EnsureTopics(ctx, b.stack.addrs, topics); err != nil {
+		return "", err
+	}
+	return b.startPlatform(ctx, urls)
+}
+
+func (b *Bench) startPlatform(ctx context.Context, urls map[string]string) (string, error) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- platform.Run(running, platform.Config{
+			Databases: urls, Brokers: b.stack.addrs, Listen: "127.0.0.1:0", LineDelay: time.Hour,
+			Ready: func(address string) { ready <- address },
+		})
+	}()
+	select {
+	case b.platform = <-ready:
+		b.stack.cleanup(func(context.Context) error { stop(); return <-ended })
+		return b.platform, nil
+	case err := <-ended:
+		stop()
+		return "", errors.Join(errors.New("the platform ended before it was ready"), err)
+	}
+}
