@@ -95,37 +95,6 @@ func StampSuffix(publishedAt time.Time) []byte {
 	return []byte(`,"publishedAt":"` + FormatTime(publishedAt) + `"}`)
 }
 
-// Decode reads a value into an event with a payload of type T. Unknown fields
-// are ignored; a value without one of the nine required fields is refused.
-func Decode[T any](value []byte) (Event[T], error) {
-	raw, err := DecodeRaw(value)
-	if err != nil {
-		return Event[T]{}, err
-	}
-	return As[T](raw)
-}
-
-// DecodeRaw reads the envelope of a value and leaves the payload as JSON, which
-// shares no memory with value. Every error is a [*DecodeError] or [*LimitError].
-func DecodeRaw(value []byte) (Raw, error) {
-	if len(value) > MaxRecordBytes {
-		return Raw{}, &LimitError{What: "value", Size: len(value), Limit: MaxRecordBytes}
-	}
-	if err := CheckDepth(value); err != nil {
-		return Raw{}, err
-	}
-	var w wire
-	if err := json.Unmarshal(value, &w); err != nil {
-		return Raw{}, decodeError(err)
-	}
-	e := w.event()
-	return e, e.Check()
-}
-
-// MaxRecordBytes is the largest value [DecodeRaw] looks at: larger than
-// [MaxValueBytes], because a record may come from a writer that is not ours.
-const MaxRecordBytes = 8 << 20
-
 // Check reports whether the nine fields that every reader requires are there:
 // eventId, eventType, eventVersion, occurredAt, producer, tenantId,
 // aggregateType, aggregateId and payload, and that identifiers keep their
@@ -166,50 +135,6 @@ func reasonOf(err error, value string) string {
 		return fmt.Sprintf("%d bytes is over the limit of %d", limit.Size, limit.Limit)
 	}
 	return "it holds characters that do not print"
-}
-
-func decodeError(err error) error {
-	var mismatch *json.UnmarshalTypeError
-	var parse *time.ParseError
-	switch {
-	case errors.As(err, &mismatch) && mismatch.Field != "":
-		return &DecodeError{Field: mismatch.Field, Reason: fmt.Sprintf("JSON type %s, want %s", mismatch.Value, mismatch.Type)}
-	case errors.As(err, &parse):
-		return &DecodeError{Field: "occurredAt or publishedAt", Reason: "no RFC 3339 time"}
-	}
-	return &DecodeError{Field: "value", Reason: describe(err)}
-}
-
-// wire is the JSON form. It exists apart from Event so that readers see absent
-// and present times alike.
-type wire struct {
-	EventID          string            `json:"eventId"`
-	EventType        string            `json:"eventType"`
-	EventVersion     int               `json:"eventVersion"`
-	OccurredAt       time.Time         `json:"occurredAt"`
-	PublishedAt      time.Time         `json:"publishedAt"`
-	Producer         string            `json:"producer"`
-	TenantID         string            `json:"tenantId"`
-	AggregateType    string            `json:"aggregateType"`
-	AggregateID      string            `json:"aggregateId"`
-	AggregateVersion int64             `json:"aggregateVersion"`
-	CorrelationID    string            `json:"correlationId"`
-	CausationID      string            `json:"causationId"`
-	TraceID          string            `json:"traceId"`
-	SchemaRef        string            `json:"schemaRef"`
-	Payload          json.RawMessage   `json:"payload"`
-	Metadata         map[string]string `json:"metadata"`
-}
-
-func (w *wire) event() Raw {
-	return Raw{
-		EventID: w.EventID, EventType: w.EventType, EventVersion: w.EventVersion,
-		OccurredAt: w.OccurredAt, PublishedAt: w.PublishedAt,
-		Producer: w.Producer, TenantID: w.TenantID,
-		AggregateType: w.AggregateType, AggregateID: w.AggregateID, AggregateVersion: w.AggregateVersion,
-		CorrelationID: w.CorrelationID, CausationID: w.CausationID, TraceID: w.TraceID,
-		SchemaRef: w.SchemaRef, Payload: w.Payload, Metadata: w.Metadata,
-	}
 }
 
 // objectWriter appends the members of one JSON object. Encoding by hand keeps

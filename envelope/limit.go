@@ -40,15 +40,18 @@ func CheckID(field, s string) error {
 }
 
 func printable(s string) bool {
-	if !utf8.ValidString(s) {
+	if s[0] == ' ' || s[len(s)-1] == ' ' {
 		return false
+	}
+	if isPlain(s) {
+		return true
 	}
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			return false
 		}
 	}
-	return s[0] != ' ' && s[len(s)-1] != ' '
+	return utf8.ValidString(s)
 }
 
 // CheckDepth reports whether the JSON text nests at most [MaxDepth] levels. It
