@@ -68,9 +68,10 @@ func newPartition(s *session, topic *topicPlan, id int32, start, committed int64
 	return p
 }
 
-// enqueue takes records from the poll loop and reports whether fetching should
-// pause. It never blocks.
-func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Time) (pause bool) {
+// enqueue takes records from the poll loop and pauses fetching when they are
+// enough. It never blocks. The client is asked under the lock, as in takeNow: a
+// pause that came after the resume it belongs before would last for ever.
+func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.queue) == 0 {
@@ -82,9 +83,10 @@ func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Tim
 	}
 	p.highWater.Store(highWater)
 	p.signal()
-	pause = (len(p.queue) >= p.s.r.cfg.MaxQueuedRecords || p.bytes >= maxQueuedBytes) && !p.paused
-	p.paused = p.paused || pause
-	return pause
+	if full := len(p.queue) >= p.s.r.cfg.MaxQueuedRecords || p.bytes >= maxQueuedBytes; full && !p.paused {
+		p.paused = true
+		p.s.pause(p)
+	}
 }
 
 func (p *partition) askRelease(aggregates []inbox.Aggregate) {

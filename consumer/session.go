@@ -17,11 +17,19 @@ type topicPartition struct {
 	partition int32
 }
 
+// fetching is what a partition that read too far ahead asks of *kgo.Client.
+type fetching interface {
+	PauseFetchPartitions(partitions map[string][]int32) map[string][]int32
+	ResumeFetchPartitions(partitions map[string][]int32)
+}
+
 // session is one membership in the group, from joining to leaving.
 type session struct {
 	r      *Runner
 	client *kgo.Client
-	admin  *kadm.Client
+	// fetching is client, as far as reading ahead needs it.
+	fetching fetching
+	admin    *kadm.Client
 	// ready is closed when client and admin are set: a new client calls back
 	// before its constructor has returned.
 	ready chan struct{}
@@ -51,7 +59,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("consumer: make a Kafka client for %s: %w", r.cfg.Group, err)
 	}
-	s.client, s.admin = client, kadm.NewClient(client)
+	s.client, s.fetching, s.admin = client, client, kadm.NewClient(client)
 	close(s.ready)
 
 	var loops sync.WaitGroup
@@ -107,9 +115,7 @@ func (s *session) poll(ctx context.Context) {
 		now := time.Now()
 		fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 			if p := s.get(f.Topic, f.Partition); p != nil && len(f.Records) > 0 {
-				if p.enqueue(f.Records, f.HighWatermark, now) {
-					s.client.PauseFetchPartitions(map[string][]int32{f.Topic: {f.Partition}})
-				}
+				p.enqueue(f.Records, f.HighWatermark, now)
 			}
 		})
 		s.client.AllowRebalance()
@@ -164,8 +170,12 @@ func (s *session) all() []*partition {
 	return all
 }
 
+func (s *session) pause(p *partition) {
+	s.fetching.PauseFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
+}
+
 func (s *session) resume(p *partition) {
-	s.client.ResumeFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
+	s.fetching.ResumeFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
 }
 
 // deafTimeout is how long a cancelled handler has to return. One that does not
