@@ -17,7 +17,11 @@ import (
 // workers. It retries until the group takes the assignment away: no other
 // answer than the database's is safe.
 func (s *session) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	<-s.ready
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	for failures := 1; ; failures++ {
 		starts, err := s.decideStarts(ctx, fetched)
 		if err == nil {
