@@ -117,7 +117,11 @@ func (c *chunk) do(ctx context.Context) (*run, error) {
 		return r, blame(err, tx.Conn())
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return r, blame(fmt.Errorf("consumer: commit: %w", err), tx.Conn())
+		err = fmt.Errorf("consumer: commit: %w", err)
+		if len(r.applied) == 0 { // nothing was handled: no event to blame
+			return r, err
+		}
+		return r, blame(err, tx.Conn())
 	}
 	return r, nil
 }

@@ -283,3 +283,30 @@ func TestAPartitionThatBacksOffHoldsUpNoOther(t *testing.T) {
 	b.sendRecords(b.recordOf(order("a", 2)), b.recordOf(order("a", 3)), other)
 	b.wantEffects("b/1")
 }
+
+// The commit of a chunk without an event to handle used to be blamed on one,
+// and the runner fell over looking for it.
+func TestACommitThatFailsWithNothingHandledIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.start(nil)
+	b.send(order("a", 1))
+	b.wantNext(1)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := b.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE FUNCTION app.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`)
+	exec(`CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON factline.consumer_offset
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.refuse()`)
+	b.send(order("a", 1)) // a duplicate
+	b.await("the commit failing twice", func() (bool, any) {
+		n := b.counter("factline_consumer_retries_total", "transient")
+		return n >= 2, n
+	})
+	exec(`DROP TRIGGER refuse ON factline.consumer_offset`)
+	b.wantNext(2)
+	b.wantEffects("a/1")
+}
