@@ -199,12 +199,9 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 	sub(first).want(t, 200, "")
 	checkProblem(t, "a key on another quote", sub(other), 422, "idempotency.key-reused")
 
-	// A final refusal is repeated like a success, one that may change is not.
-	refused := draft(strings.Replace(draftBody, "EUR", "GBP", 1), key("k3")).want(t, 422, "quote.currency-mismatch")
-	repeated := draft(strings.Replace(draftBody, "EUR", "GBP", 1), key("k3"))
-	if repeated.text != refused.text || repeated.header.Get("Idempotency-Replayed") != "true" {
-		t.Errorf("the refusal is not repeated: %s", repeated.text)
-	}
+	// A refusal without effect leaves the key free.
+	draft(strings.Replace(draftBody, "EUR", "GBP", 1), key("k3")).want(t, 422, "quote.currency-mismatch")
+	draft(draftBody, key("k3")).want(t, 201, "")
 	unknown := strings.Replace(draftBody, "cfg_tenant_001_1_4", "cfg_new", 1)
 	a := draft(unknown, key("k4")).want(t, 409, "quote.configuration-unknown")
 	if a.body["retryable"] != true {
@@ -215,6 +212,39 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	draft(unknown, key("k4")).want(t, 201, "")
+}
+
+// Refusals used to be stored for a week, so that a client that read again and
+// sent the same command was still told what had been wrong with the first.
+func TestARefusedCommandMaySucceedUnderItsKey(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *platform.Config) { c.Services = []string{"quote-service"} })
+	draft := s.do(t, request{method: "POST", path: "/quotes", body: draftBody}).want(t, 201, "")
+	at := "/quotes/" + draft.get("quoteId")
+	post := func(command, body, key, match string) answer {
+		header := map[string]string{"Idempotency-Key": key}
+		if match != "" {
+			header["If-Match"] = match
+		}
+		return s.do(t, request{method: "POST", path: at + command, body: body, header: header})
+	}
+	read := func() answer { return s.do(t, request{method: "GET", path: at}).want(t, 200, "") }
+	accept := acceptBody(answer{body: map[string]any{"commercialSnapshotHash": "sha256:0"}})
+
+	post("/acceptance", accept, "accept", "").want(t, 409, "quote.not-approved")
+	post("/submission", "", "submit", "").want(t, 428, "concurrency.precondition-required")
+	post("/submission", "", "submit", `"1"`).want(t, 412, "concurrency.version-conflict")
+	submitted := post("/submission", "", "submit", read().header.Get("ETag")).want(t, 200, "")
+	if submitted.header.Get("Idempotency-Replayed") != "" {
+		t.Error("the submission is answered with a refusal's repetition")
+	}
+	if again := post("/submission", "", "submit", ""); again.text != submitted.text || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the success is not repeated: %d %s", again.status, again.text)
+	}
+	post("/acceptance", acceptBody(submitted), "accept", read().header.Get("ETag")).want(t, 200, "")
+	if n := s.count(t, "quote-service", "SELECT count(*) FROM quote.idempotency WHERE status >= 400"); n != 0 {
+		t.Errorf("%d refusals without effect are stored", n)
+	}
 }
 
 func TestParallelRequestsWithOneKeyHaveOneEffect(t *testing.T) {

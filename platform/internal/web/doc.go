@@ -9,9 +9,10 @@
 // guard, [Call.Precondition], business rules).
 //
 // A handler refuses by returning a [*Problem] as its error, before it has
-// written anything; the refusal is stored and repeated like a success. A refusal
-// that other parties must know is a [Reply] with Problem set: it commits what
-// the handler wrote. Every other error is a failure: the transaction is rolled
+// written anything; the refusal is not stored, and the same key may succeed once
+// the state or the precondition has changed. A refusal that other parties must
+// know is a [Reply] with Problem set: it commits what the handler wrote, and is
+// stored and repeated like a success. Every other error is a failure: the transaction is rolled
 // back, nothing is stored, and the caller sees 500, or 503 where trying again
 // makes sense.
 //

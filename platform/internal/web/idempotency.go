@@ -28,7 +28,7 @@ var (
 	sweepKeysSQL string
 )
 
-// keepKeys is how long a key answers with the first response.
+// keepKeys is how long a key answers with the first response that had an effect.
 const keepKeys = 7 * 24 * time.Hour
 
 // command is one idempotent request: its scope and what was asked.

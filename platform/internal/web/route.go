@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -200,20 +199,17 @@ func causeOf[In any](base envelope.Cause, c Call[In]) envelope.Cause {
 	return base
 }
 
-// execute runs the handler and stores its answer, a refusal included, unless
-// the same request may succeed later.
+// execute runs the handler and stores the answer that goes with what it wrote.
+// A refusal that wrote nothing is not stored: the state that made it may change,
+// and to decide again costs nothing.
 func execute[In, Out any](ctx context.Context, tx pgx.Tx, service *Service, spec Spec, cmd command, c Call[In], do CommandFunc[In, Out]) (response, error) {
 	reply, err := do(ctx, tx, c)
-	problem := reply.Problem
-	if errors.As(err, &problem) && problem.Retryable {
-		return response{}, problem
-	}
-	if err != nil && problem == nil {
+	if err != nil {
 		return response{}, err
 	}
 	answer, err := reply.response(spec)
-	if problem != nil {
-		answer, err = problem.finish(correlationOf(ctx)).response(), nil
+	if reply.Problem != nil {
+		answer, err = reply.Problem.finish(correlationOf(ctx)).response(), nil
 	}
 	if err != nil {
 		return response{}, err
