@@ -205,9 +205,11 @@ func (c *Changes) queueMoves(batch *pgx.Batch) {
 		}
 	}
 	if n := len(moved.addresses); n > 0 {
-		batch.Queue(statement("move_gates"), moved.addresses, moved.versions, moved.events).Exec(func(tag pgconn.CommandTag) error {
+		tenants, types, ids := columns(moved.aggregates)
+		batch.Queue(statement("move_gates"), moved.addresses, moved.versions, moved.events, tenants, types, ids,
+			c.scope.Consumer, c.scope.Topic, c.scope.Mode == Latest).Exec(func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() != int64(n) {
-				return fmt.Errorf("inbox: move gates of %s: %d of %d rows were there; somebody else works on the same aggregates, try again", c.scope.Consumer, tag.RowsAffected(), n)
+				return fmt.Errorf("inbox: move gates of %s: %d of %d rows were there as loaded; somebody else works on the same aggregates, try again", c.scope.Consumer, tag.RowsAffected(), n)
 			}
 			return nil
 		})

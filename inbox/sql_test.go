@@ -106,3 +106,42 @@ func TestAnUnknownPartitionMustBeStartedFirst(t *testing.T) {
 		t.Errorf("Offsets = %+v, %v, want the first start", all, err)
 	}
 }
+
+func TestAGateMovesOnlyWhereItLiesAsLoaded(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	for _, c := range []struct {
+		name, aggregate, topic string
+		version                int64
+		latest                 bool
+		want                   int64
+	}{
+		{"a higher version moves it", "a", "orders", 8, false, 1},
+		{"the version it has does not", "a", "orders", 7, false, 0},
+		{"the version it has does in mode latest", "a", "orders", 7, true, 1},
+		{"a lower version does not in mode latest either", "a", "orders", 6, true, 0},
+		{"another aggregate's row at the address stays", "b", "orders", 8, false, 0},
+		{"another topic's row at the address stays", "a", "quotes", 8, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tx, err := pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+			const consumer = "s.orders.consumer"
+			var address string
+			err = tx.QueryRow(t.Context(), `INSERT INTO factline.gate (consumer, topic, tenant_id, aggregate_type, aggregate_id, version, event_id)
+				VALUES ($1, 'orders', 'acme', 'Order', 'a', 7, $2) RETURNING ctid::text`, consumer+c.name, "evt_7").Scan(&address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tag, err := tx.Exec(t.Context(), inbox.Statements()["move_gates.sql"], []string{address}, []int64{c.version}, []string{"evt_new"},
+				[]string{"acme"}, []string{"Order"}, []string{c.aggregate}, consumer+c.name, c.topic, c.latest)
+			if err != nil || tag.RowsAffected() != c.want {
+				t.Errorf("%d rows moved, %v; want %d", tag.RowsAffected(), err, c.want)
+			}
+		})
+	}
+}
