@@ -209,7 +209,13 @@ func (p *running) serve(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTimeout)
 	defer cancel()
-	if err := server.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		// Ends the contexts of requests that are still open: each may hold a
+		// connection that closing its pool waits for.
+		err = server.Close()
+	}
+	if err != nil {
 		return fmt.Errorf("stop HTTP: %w", err)
 	}
 	return nil
