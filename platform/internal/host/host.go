@@ -90,11 +90,20 @@ func (h Host) ConsumerWork(service, group string, ob *outbox.Outbox, subscriptio
 	cfg.Contracts, cfg.Subscriptions, cfg.Hooks = h.Contracts, subscriptions, h.Hooks
 	cfg.Logger = h.Logger.With("service", service)
 	cfg.Registerer = h.Registerer
+	cfg.Tenants = ownTenants(h.Consumer.Tenants)
 	runner, err := consumer.New(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return runner.Run, nil
+}
+
+// ownTenants refuses events in the name of [database.Platform]: their handlers
+// would see the rows of every tenant.
+func ownTenants(preset func(string) bool) func(string) bool {
+	return func(tenant string) bool {
+		return tenant != database.Platform && (preset == nil || preset(tenant))
+	}
 }
 
 func (h Host) labelled(service string) prometheus.Registerer {
