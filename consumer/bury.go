@@ -18,6 +18,9 @@ import (
 // maxMessageBytes keeps an error with its stack from filling the record.
 const maxMessageBytes = 8 << 10
 
+// maxLetterBytes is what outbox.Outbox.Forward takes.
+const maxLetterBytes = 8 << 20
+
 func (r *run) bury(it *item, f *fault) {
 	b := &burial{
 		id: "dlt_" + envelope.NewID(), item: it, fault: f,
@@ -76,14 +79,40 @@ func (r *run) deadLetterRecord(b *burial) (outbox.Record, error) {
 		ErrorClass: b.fault.class, ErrorMessage: storable(b.fault.message), AttemptCount: b.fault.attempts,
 		OriginalKey: it.msg.Key, OriginalHeaders: it.msg.Headers, OriginalValue: it.value,
 	}
-	value, err := json.Marshal(letter)
+	value, err := letter.fit(maxLetterBytes)
 	if err != nil {
 		return outbox.Record{}, fmt.Errorf("consumer: encode dead letter of %s/%d/%d: %w", it.msg.Topic, it.msg.Partition, it.msg.Offset, err)
 	}
 	return outbox.Record{
-		Topic: r.topic.DeadLetterTopic, Key: it.msg.Key, Value: value,
+		Topic: r.topic.DeadLetterTopic, Key: letter.OriginalKey, Value: value,
 		EventID: it.event.EventID, EventType: it.msg.EventType, TenantID: it.event.Aggregate.TenantID,
 	}, nil
+}
+
+// fit encodes d and leaves out parts of the original record as long as the
+// letter and its key exceed limit: one that the outbox refuses would be retried
+// for ever. The table has the whole record.
+func (d *DeadLetter) fit(limit int) ([]byte, error) {
+	for {
+		text, err := json.Marshal(d)
+		if err != nil || len(text)+len(d.OriginalKey) <= limit || !d.omit() {
+			return text, err
+		}
+	}
+}
+
+func (d *DeadLetter) omit() (omitted bool) {
+	switch {
+	case d.OriginalValue != nil:
+		d.OriginalValue, d.Omitted = nil, append(d.Omitted, "value")
+	case d.OriginalHeaders != nil:
+		d.OriginalHeaders, d.Omitted = nil, append(d.Omitted, "headers")
+	case d.OriginalKey != nil:
+		d.OriginalKey, d.Omitted = nil, append(d.Omitted, "key")
+	default:
+		return false
+	}
+	return true
 }
 
 // storable makes an error text fit a text column and a log line: bounded, valid

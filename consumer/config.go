@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,8 +36,10 @@ type Config struct {
 	// Service is the service that owns the group. Required.
 	Service string
 	// Pool reaches the consumer's own database, which holds its effects and the
-	// tables of migrate.Up. The runner uses up to MaxConcurrentChunks
-	// connections and one more. Required.
+	// tables of migrate.Up. Chunks use up to MaxConcurrentChunks connections at
+	// a time; the sweep, an assignment and each partition that counts a failed
+	// attempt use one more for a single statement. They wait for one where the
+	// pool has none. Required.
 	Pool *pgxpool.Pool
 	// Brokers are the host:port addresses to start from. Required.
 	Brokers []string
@@ -216,6 +219,9 @@ func (s Subscription) validate(p *problems, at string, contracts Contracts) {
 		if _, ok := contracts.Topic(s.Topic); !ok {
 			p.add(at+"Topic", "%s is unknown to the catalogue; see \"factline contracts list\"", s.Topic)
 		}
+	}
+	if s.DeadLetterTopic != "" && !strings.Contains(s.DeadLetterTopic, ".dlt.") {
+		p.add(at+"DeadLetterTopic", "%s does not contain \".dlt.\", by which the relay knows the topics that take letters larger than an event; name it like %s", s.DeadLetterTopic, deadLetterTopic(s.Topic))
 	}
 	if s.Mode < Ordered || s.Mode > Latest {
 		p.add(at+"Mode", "%d is no mode; use Ordered, Unordered or Latest", s.Mode)

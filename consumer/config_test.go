@@ -57,6 +57,7 @@ func TestNewRefusesAndNamesTheField(t *testing.T) {
 		{"an unknown topic", one(func(s *consumer.Subscription) { s.Topic = "oms.orders.v1" }), "consumer.Config.Subscriptions[0].Topic: oms.orders.v1 is unknown"},
 		{"a topic twice", func(c *consumer.Config) { c.Subscriptions = append(c.Subscriptions, c.Subscriptions[0]) }, "consumer.Config.Subscriptions[1].Topic: oms.order.events.v1 appears twice"},
 		{"an unknown mode", one(func(s *consumer.Subscription) { s.Mode = 7 }), "consumer.Config.Subscriptions[0].Mode: 7 is no mode"},
+		{"letters to a topic that the relay takes for events", one(func(s *consumer.Subscription) { s.DeadLetterTopic = "oms.order.letters.v1" }), "consumer.Config.Subscriptions[0].DeadLetterTopic: oms.order.letters.v1 does not contain"},
 		{"nothing to do", one(func(s *consumer.Subscription) { s.Handlers = nil }), "consumer.Config.Subscriptions[0].Handlers: it is empty"},
 		{"a handler of an unknown type", one(func(s *consumer.Subscription) { s.Handlers = map[string]consumer.Handler{"QuoteSent": record} }), "consumer.Config.Subscriptions[0].Handlers[\"QuoteSent\"]"},
 		{"tombstones of an event topic", one(func(s *consumer.Subscription) { s.Handlers = map[string]consumer.Handler{"": record} }), "tombstones are delivered in mode Latest alone"},

@@ -35,13 +35,6 @@ const (
 	DependencyExhausted Class = "DEPENDENCY_EXHAUSTED"
 )
 
-// Classes returns every class, in the order of documentation.
-func Classes() []Class {
-	return []Class{
-		SchemaValidationFailed, UnknownEventVersion, TenantViolation, VersionConflict, HandlerFailed, DependencyExhausted,
-	}
-}
-
 // DeadLetter is a record of a dead-letter topic. It is not an event: it holds
 // one that was given up, complete enough to reproduce it byte by byte.
 type DeadLetter struct {
@@ -59,6 +52,11 @@ type DeadLetter struct {
 	OriginalHeaders    []envelope.Header
 	// OriginalValue is nil for a tombstone.
 	OriginalValue []byte
+	// Omitted names the parts of the original record, "value" and where that is
+	// not enough "headers" and "key", that are nil here only because a record
+	// with them is larger than the outbox forwards, 8 MiB. The table
+	// factline.dead_letter has them.
+	Omitted []string
 }
 
 type deadLetterJSON struct {
@@ -84,16 +82,22 @@ type originalJSON struct {
 	HeadersExact  []byte            `json:"headersExact,omitempty"`
 	Value         *string           `json:"value"`
 	ValueEncoding string            `json:"valueEncoding,omitempty"`
+	Omitted       []string          `json:"omitted,omitempty"`
 }
 
 const base64Encoding = "base64"
 
+// maxReadableBytes is how long a part may become in JSON before being short
+// counts more than being readable: control characters grow sixfold.
+const maxReadableBytes = 1 << 20
+
 // MarshalJSON writes the form that stands on dead-letter topics. A key or value
-// that is no UTF-8 is base64 with keyEncoding or valueEncoding "base64";
+// that is no UTF-8, or larger than 1 MiB in JSON and shorter in base64, is base64
+// with keyEncoding or valueEncoding "base64"; originalRecord.omitted is Omitted;
 // headers that an object of texts cannot hold exactly (repeated names, bytes,
 // nil) are also in headersExact.
 func (d DeadLetter) MarshalJSON() ([]byte, error) {
-	original := originalJSON{Headers: make(map[string]string, len(d.OriginalHeaders))}
+	original := originalJSON{Headers: make(map[string]string, len(d.OriginalHeaders)), Omitted: d.Omitted}
 	original.Key, original.KeyEncoding = textOf(d.OriginalKey)
 	original.Value, original.ValueEncoding = textOf(d.OriginalValue)
 	exact := true
@@ -130,6 +134,7 @@ func (d *DeadLetter) UnmarshalJSON(text []byte) error {
 		FailedAt: failedAt, SourceTopic: j.SourceTopic, SourcePartition: j.SourcePartition,
 		SourceOffset: j.SourceOffset, ConsumerGroup: j.ConsumerGroup, EventID: j.EventID, EventType: j.EventType,
 		ErrorClass: j.ErrorClass, ErrorMessage: j.ErrorMessage, AttemptCount: j.AttemptCount,
+		Omitted: j.OriginalRecord.Omitted,
 	}
 	return d.readOriginal(j.OriginalRecord)
 }
@@ -157,10 +162,25 @@ func textOf(b []byte) (text *string, encoding string) {
 		return nil, ""
 	}
 	s := string(b)
-	if !utf8.ValidString(s) {
+	if n := escapedLen(s); !utf8.ValidString(s) || (n > maxReadableBytes && n > base64.StdEncoding.EncodedLen(len(s))) {
 		s, encoding = base64.StdEncoding.EncodeToString(b), base64Encoding
 	}
 	return &s, encoding
+}
+
+// escapedLen is about how long s becomes in JSON.
+func escapedLen(s string) (n int) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t':
+			n += 2
+		case c < ' ':
+			n += 6
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 func bytesOf(field string, text *string, encoding string) ([]byte, error) {

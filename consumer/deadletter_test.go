@@ -209,3 +209,51 @@ func TestAConflictIsSettledByASkip(t *testing.T) {
 	b.wantNext(5)
 	b.wantHeld()
 }
+
+// A letter that the outbox does not take used to be retried for ever.
+func TestADeadLetterTooLargeToForwardGoesWithoutItsValue(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	large := b.kafka.Client(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(16<<20), kgo.ProducerBatchCompression(kgo.SnappyCompression()))
+	value := bytes.Repeat([]byte{0xff}, 7<<20)
+	if err := large.ProduceSync(t.Context(), &kgo.Record{Topic: orders, Key: []byte("k"), Value: value}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	b.send(order("a", 1))
+	b.start(nil)
+	b.wantNext(2)
+	b.wantEffects("a/1")
+	d := b.deadLetter()
+	if d.OriginalValue != nil || !reflect.DeepEqual(d.Omitted, []string{"value"}) || string(d.OriginalKey) != "k" {
+		t.Errorf("the letter has %d bytes of value, key %q, omitted %v", len(d.OriginalValue), d.OriginalKey, d.Omitted)
+	}
+	if n := one[int](b, `SELECT octet_length(value) FROM factline.dead_letter`); n != len(value) {
+		t.Errorf("the table keeps %d bytes, want %d", n, len(value))
+	}
+}
+
+func TestALargeValueIsWrittenTheShorterWay(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		value []byte
+		most  int
+		exact string
+	}{
+		{"a small text stays readable", []byte(`"""`), 1 << 10, `"value":"\"\"\""`},
+		{"a large text stays readable where that is shorter", bytes.Repeat([]byte("x"), 2<<20), 2<<20 + 1<<10, `"value":"xxx`},
+		{"control characters go in base64", bytes.Repeat([]byte{1}, 900<<10), 1300 << 10, `"valueEncoding":"base64"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			text, err := json.Marshal(consumer.DeadLetter{OriginalValue: c.value})
+			if err != nil || len(text) > c.most || !bytes.Contains(text, []byte(c.exact)) {
+				t.Errorf("%d bytes, %v; want at most %d with %s", len(text), err, c.most, c.exact)
+			}
+			var back consumer.DeadLetter
+			if err := json.Unmarshal(text, &back); err != nil || !bytes.Equal(back.OriginalValue, c.value) {
+				t.Errorf("back are %d bytes, %v; want %d", len(back.OriginalValue), err, len(c.value))
+			}
+		})
+	}
+}

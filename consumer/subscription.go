@@ -90,7 +90,8 @@ type Subscription struct {
 	// BulkTypes are the event types that go to Bulk. Required with Bulk.
 	BulkTypes []string
 	// DeadLetterTopic takes what this subscription gives up. Default the
-	// contract's; without contracts base.dlt.v1 for a topic base.v1.
+	// contract's; without contracts base.dlt.v1 for a topic base.v1. Must
+	// contain ".dlt.", by which the relay knows topics of large records.
 	DeadLetterTopic string
 }
 
