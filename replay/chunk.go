@@ -89,9 +89,15 @@ func (r *rebuild) readRecord(record *kgo.Record) item {
 	}, record.Value)
 }
 
+// clamp is how the live group reads a timestamp that any producer may have
+// invented; the rule stands in [consumer.Message].
 func clamp(t time.Time) time.Time {
-	if t.Year() < 1 || t.Year() > 9999 {
-		return time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	switch {
+	case t.Before(first):
+		return first
+	case t.After(last):
+		return last
 	}
 	return t.UTC()
 }

@@ -3,7 +3,6 @@ package replay
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -287,10 +286,4 @@ func (p *pace) add(records int) {
 		p.now.Remaining = each * time.Duration(max(0, p.now.Total-p.now.Records))
 	}
 	p.cfg.OnProgress(p.now)
-}
-
-// IsRefused reports whether err says that a precondition does not hold.
-func IsRefused(err error) bool {
-	var refused *RefusedError
-	return errors.As(err, &refused)
 }
