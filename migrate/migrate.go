@@ -28,10 +28,6 @@ import (
 //go:embed sql/*.sql
 var files embed.FS
 
-// DaysAhead is how many days of outbox partitions are made in advance, today
-// included.
-const DaysAhead = 8
-
 // Config says what the tables are made for. Its zero value is usable.
 type Config struct {
 	// Lanes is how many lanes the outbox has: the most chunks a relay can have
@@ -67,7 +63,7 @@ func Up(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	if _, err := pool.Exec(ctx, "SELECT factline.outbox_set_lanes($1)", cfg.Lanes); err != nil {
 		return fmt.Errorf("migrate: set outbox lanes to %d: %w", cfg.Lanes, err)
 	}
-	if _, err := pool.Exec(ctx, "SELECT factline.outbox_make_partitions($1, $2)", cfg.Now, DaysAhead); err != nil {
+	if _, err := pool.Exec(ctx, "SELECT factline.outbox_make_partitions($1)", cfg.Now); err != nil {
 		return fmt.Errorf("migrate: make outbox partitions: %w", err)
 	}
 	return nil

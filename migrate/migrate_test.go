@@ -29,8 +29,8 @@ func TestUpTwiceAndFromManyInstancesChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lanes != 16 || partitions != migrate.DaysAhead+1 {
-		t.Errorf("%d lanes and %d partitions, want 16 and %d", lanes, partitions, migrate.DaysAhead+1)
+	if lanes != 16 || partitions != 9 {
+		t.Errorf("%d lanes and %d partitions, want 16, and eight days and the default", lanes, partitions)
 	}
 }
 

@@ -29,12 +29,11 @@ type chunk struct {
 	rows  []outRow
 
 	// Set by the sender, which leaves in rows what must wait for a later round.
-	sent      []sentRow
-	parked    []parkedRow
-	failure   error // why rows are left
-	retryAt   time.Time
-	retries   int
-	startedAt time.Time
+	sent    []sentRow
+	parked  []parkedRow
+	failure error // why rows are left
+	retryAt time.Time
+	retries int
 }
 
 type sentRow struct {

@@ -57,7 +57,7 @@ func (c Config) validate() error {
 // RelayConfig is what [NewRelay] needs. Zero fields take their defaults.
 type RelayConfig struct {
 	// Pool reaches the database whose outbox is relayed. The relay uses up to
-	// three connections at once. Required.
+	// five connections at once. Required.
 	Pool *pgxpool.Pool
 	// Brokers are the host:port addresses to start from. Required.
 	Brokers []string
@@ -101,17 +101,16 @@ type RelayConfig struct {
 	Registerer prometheus.Registerer
 	// Hooks may implement BeforePublishHook, AfterPublishHook. Nil has none.
 	Hooks any
-	// ClientOptions are passed on to the Kafka client, for TLS and SASL. Unsafe
-	// ones (acks, idempotence, retries, partitioner) are overridden.
+	// ClientOptions are passed on to the Kafka client, for TLS and SASL. Acks,
+	// retries, deadlines, linger and partitioner are overridden; options that
+	// take away idempotence or ask for transactions are refused by Run.
 	ClientOptions []kgo.Opt
 }
 
 // ProducerConfig is the part of the producer baseline that may be changed.
-// Acks=all, idempotence, unlimited retries and the murmur2 partitioner may not.
+// Acks=all, idempotence, unlimited retries and the murmur2 partitioner may not,
+// and there is no linger: a chunk is flushed whole.
 type ProducerConfig struct {
-	// Linger is how long a batch waits for more. Default 0: a chunk is already
-	// a batch. Negative is refused.
-	Linger time.Duration
 	// MaxBatchBytes bounds one batch and must hold the largest event with its
 	// headers. Default 1 MiB, the broker's own limit.
 	MaxBatchBytes int32
@@ -185,9 +184,6 @@ func (c RelayConfig) validate() error {
 	}
 	if c.LeaseTTL < time.Second {
 		refuse("LeaseTTL", "%s is below 1s, too short to renew in time", c.LeaseTTL)
-	}
-	if c.Producer.Linger < 0 {
-		refuse("Producer.Linger", "%s is negative", c.Producer.Linger)
 	}
 	if c.Producer.MaxBatchBytes < 1<<20 {
 		refuse("Producer.MaxBatchBytes", "%d is below 1 MiB, the largest event with its headers", c.Producer.MaxBatchBytes)

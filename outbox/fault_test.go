@@ -13,7 +13,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"factline.dev/factlinetest"
+	"factline.dev/migrate"
 )
 
 func setupFake(t *testing.T) *bundle {
@@ -306,12 +310,61 @@ func TestAnAppendBeyondEveryPartitionIsStored(t *testing.T) {
 	b.append(event("a", ""))
 	b.relay()
 	b.published(1)
+	// Today's rows stay where they are; every other day gets its partition.
+	if err := migrate.Up(t.Context(), b.pool, migrate.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	var tomorrow bool
+	name := "factline.outbox_event_" + time.Now().UTC().AddDate(0, 0, 1).Format("20060102")
+	if err := b.pool.QueryRow(t.Context(), "SELECT to_regclass($1) IS NOT NULL", name).Scan(&tomorrow); err != nil || !tomorrow {
+		t.Errorf("tomorrow's partition is missing (%v)", err)
+	}
+}
+
+func TestAnUnsafeClientOptionIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	for _, opt := range []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.TransactionalID("x")} {
+		r, err := NewRelay(RelayConfig{Pool: b.pool, Brokers: b.kafka.Addrs(), ClientOptions: []kgo.Opt{opt}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "ClientOptions") {
+			t.Errorf("Run gave %v, want a refusal that names ClientOptions", err)
+		}
+	}
+}
+
+// A stall is reported while the sender still has the chunk, and after it.
+func TestAStalledLaneIsReportedAndGoesOn(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
+	b.append(event("a", ""))
+	registry := prometheus.NewRegistry()
+	b.relay(func(c *RelayConfig) { c.StallAfter = time.Millisecond; c.Registerer = registry })
+	stalled := func() float64 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "factline_outbox_stalled_lanes" {
+				return f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return 0
+	}
+	factlinetest.Eventually(t, 10*time.Second, "a stalled lane", func() (bool, error) { return stalled() == 1, nil })
+	fault.Remove()
+	b.settled()
+	factlinetest.Eventually(t, 10*time.Second, "no stalled lane", func() (bool, error) { return stalled() == 0, nil })
 }
 
 func TestRelayConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
-	_, err := NewRelay(RelayConfig{ChunkEvents: -1, Producer: ProducerConfig{Compression: "rar", Linger: -1}})
-	for _, field := range []string{"Pool", "Brokers", "ChunkEvents", "Producer.Linger", "Producer.Compression"} {
+	_, err := NewRelay(RelayConfig{ChunkEvents: -1, Producer: ProducerConfig{Compression: "rar"}})
+	for _, field := range []string{"Pool", "Brokers", "ChunkEvents", "Producer.Compression"} {
 		if err == nil || !strings.Contains(err.Error(), "outbox.RelayConfig."+field) {
 			t.Errorf("error %v does not name %s", err, field)
 		}

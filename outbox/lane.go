@@ -2,11 +2,13 @@ package outbox
 
 import (
 	"slices"
+	"time"
 )
 
-// lane is what the owner of a lane knows about it. The relay's loop owns it,
-// except for fences while a chunk is being sent: then the sender does. Positions up to high are read or known to be holes; everything up
-// to lowWater() is settled.
+// lane is what the owner of a lane knows about it. The relay's loop owns it. Of
+// a chunk that is being sent, and of fences meanwhile, the sender is the owner;
+// the loop's own notes about it are in flight. Positions up to high are read or
+// known to be holes; everything up to lowWater() is settled.
 type lane struct {
 	id        int16
 	epoch     int64
@@ -20,6 +22,15 @@ type lane struct {
 	recorded  int64 // the low-water mark in the database
 	usual     int   // how many rows the last read brought
 	page      int   // how many to ask for next, 0 for as many as a chunk may have
+	inFlight  inFlight
+}
+
+// inFlight is what the loop may say about a chunk that a sender has.
+type inFlight struct {
+	since   time.Time // when sending began, or when a part was last settled
+	events  int
+	first   outRow
+	failure error
 }
 
 func newLane(id int16, epoch, lowWater int64) *lane {
@@ -68,15 +79,15 @@ func (l *lane) spans() []span {
 }
 
 // take accepts the rows of one read in position order and makes them the next
-// chunk. It notices new holes and forgets those that filled. emptyBelow is a
-// transaction id: a hole that was read, stayed empty and is bounded at or below
-// it is dead.
-func (l *lane) take(rows []outRow, read []span, emptyBelow int64) {
+// chunk. It notices new holes and forgets those that filled. complete are the
+// spans that were read to their end and emptyBelow is a transaction id: a hole
+// that was, stayed empty and is bounded at or below it is dead.
+func (l *lane) take(rows []outRow, complete []span, emptyBelow int64) {
 	positions := make([]int64, len(rows))
 	for i, r := range rows {
 		positions[i] = r.position
 	}
-	l.buryDead(positions, read, emptyBelow)
+	l.buryDead(positions, complete, emptyBelow)
 	l.holes = cutHoles(l.holes, positions)
 	above, _ := slices.BinarySearch(positions, l.high+1)
 	for _, g := range gaps(l.high, positions[above:]) {
@@ -88,9 +99,9 @@ func (l *lane) take(rows []outRow, read []span, emptyBelow int64) {
 	l.next = newChunk(l, l.unpublished(rows))
 }
 
-func (l *lane) buryDead(positions []int64, read []span, emptyBelow int64) {
+func (l *lane) buryDead(positions []int64, complete []span, emptyBelow int64) {
 	l.holes = slices.DeleteFunc(l.holes, func(h hole) bool {
-		if h.bound == 0 || h.bound > emptyBelow || !slices.Contains(read, h.span) {
+		if h.bound == 0 || h.bound > emptyBelow || !slices.Contains(complete, h.span) {
 			return false
 		}
 		at, _ := slices.BinarySearch(positions, h.first)

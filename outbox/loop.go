@@ -94,12 +94,24 @@ func (l *loop) untilNext() time.Duration {
 	if !l.settling && len(l.finished) > 0 && l.recordAt.Before(next) {
 		next = l.recordAt
 	}
-	for _, lane := range l.lanes {
-		if c := lane.sending; c != nil && !c.retryAt.IsZero() && c.retryAt.Before(next) {
-			next = c.retryAt
-		}
+	if at := l.retryDue(); !at.IsZero() && at.Before(next) {
+		next = at
 	}
 	return max(time.Until(next), 0)
+}
+
+// retryDue is when the next chunk may be sent again, zero where none waits or
+// none may be sent: then only an answer or a renewal can change something.
+func (l *loop) retryDue() (due time.Time) {
+	if len(l.idle) == 0 || time.Now().After(l.trustedUntil) {
+		return time.Time{}
+	}
+	for _, lane := range l.lanes {
+		if c := lane.sending; c != nil && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
+			due = c.retryAt
+		}
+	}
+	return due
 }
 
 // renew keeps the lanes that are ours and takes those that are free.
@@ -118,7 +130,7 @@ func (l *loop) renew(ctx context.Context) {
 		return
 	}
 	l.trustedUntil = started.Add(ttl - ttl/10)
-	l.adopt(limited, leases)
+	l.adopt(ctx, leases)
 	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
 	l.reportStalls()
 }
@@ -133,24 +145,36 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 		}
 		fresh = append(fresh, newLane(lease.lane, lease.epoch, lease.lowWater))
 	}
-	if err := l.relay.store.load(ctx, fresh); err != nil {
-		l.log.Warn("outbox lanes are not taken over yet", "error", err)
-		fresh = nil
-	}
-	for _, lane := range fresh {
-		kept[lane.id] = lane
-	}
-	for id := range l.lanes {
-		if kept[id] == nil {
+	for id, known := range l.lanes {
+		if kept[id] != known {
 			l.log.Warn("outbox lane is lost to another relay", "lane", id)
 		}
 	}
-	if len(fresh) > 0 {
-		l.log.Info("outbox lanes taken over", "lanes", len(fresh))
-		l.readSoon()
+	for _, lane := range l.load(ctx, fresh) {
+		kept[lane.id] = lane
 	}
 	l.lanes = kept
 	l.refreshFences(ctx)
+}
+
+// load takes over lanes one by one: one with a long history of published events
+// above its low-water mark must not keep the others from being published.
+func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
+	for _, known := range fresh {
+		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
+		err := l.relay.store.load(limited, []*lane{known})
+		cancel()
+		if err != nil {
+			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)
+			continue
+		}
+		loaded = append(loaded, known)
+	}
+	if len(loaded) > 0 {
+		l.log.Info("outbox lanes taken over", "lanes", len(loaded))
+		l.readSoon()
+	}
+	return loaded
 }
 
 // refreshFences lets go of keys that an operator has released meanwhile.
@@ -169,13 +193,13 @@ func (l *loop) refreshFences(ctx context.Context) {
 func (l *loop) reportStalls() {
 	stalled := 0
 	for _, lane := range l.lanes {
-		c := lane.sending
-		if c == nil || c.startedAt.IsZero() || time.Since(c.startedAt) < l.relay.cfg.StallAfter {
+		f := lane.inFlight
+		if lane.sending == nil || time.Since(f.since) < l.relay.cfg.StallAfter {
 			continue
 		}
 		stalled++
-		l.log.With(rowKeys(c.rows[0])...).Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
-			"lane", lane.id, "since", c.startedAt, "events", len(c.rows), "error", c.failure)
+		l.log.With(rowKeys(f.first)...).Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
+			"lane", lane.id, "since", f.since, "events", f.events, "error", f.failure)
 	}
 	l.relay.metrics.stalled.Set(float64(stalled))
 }
@@ -215,9 +239,10 @@ func (l *loop) start(ready []*lane) []*chunk {
 	for i, lane := range ready {
 		if lane.sending == nil {
 			lane.sending, lane.next = lane.next, nil
-			lane.sending.startedAt = time.Now()
+			lane.inFlight = inFlight{since: time.Now()}
 		}
 		lane.sending.retryAt = time.Time{}
+		lane.inFlight.events, lane.inFlight.first = len(lane.sending.rows), lane.sending.rows[0]
 		chunks[i] = lane.sending
 	}
 	return chunks
@@ -244,11 +269,13 @@ func (l *loop) finish(c *chunk) {
 			l.log.With(rowKeys(p.outRow)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}
 		c.sent, c.parked, c.retries = nil, nil, 0
+		lane.inFlight.since = time.Now()
 	}
 	if len(c.rows) == 0 {
 		lane.sending = nil
 		return
 	}
+	lane.inFlight.failure = c.failure
 	c.first = c.rows[0].position
 	c.retryAt = time.Now().Add(backoff(c.retries, 50*time.Millisecond, 5*time.Second))
 	c.retries++
@@ -352,7 +379,7 @@ func (l *loop) tookRead(res readResult) {
 			want.lane.setBound(res.bound, want.spans)
 		}
 		want.lane.learn(res.rows[i], l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
-		want.lane.take(res.rows[i], want.spans, res.xmin)
+		want.lane.take(res.rows[i], want.complete(res.cuts[i]), res.xmin)
 		l.raise(want.lane)
 		found += len(res.rows[i])
 	}
@@ -377,12 +404,16 @@ func (l *loop) drain() {
 	defer cancel()
 	for len(l.idle) < senders || l.settling || len(l.finished) > 0 {
 		l.record(ctx)
+		var again <-chan time.Time
+		if !l.settling && len(l.finished) > 0 {
+			again = time.After(time.Until(l.recordAt))
+		}
 		select {
 		case res := <-l.sends:
 			l.tookSend(res)
 		case res := <-l.settles:
 			l.tookSettle(res)
-		case <-time.After(time.Until(l.recordAt)):
+		case <-again:
 		case <-ctx.Done():
 			l.log.Warn("outbox relay stops with events in flight; they are sent again by the next owner")
 			return

@@ -71,8 +71,9 @@ func (o *Outbox) Append(ctx context.Context, tx pgx.Tx, events ...Event) error {
 }
 
 // Forward stores records for any topic in the caller's transaction. Key,
-// headers and value reach the log byte by byte. Of one key they keep the order
-// in which their transactions took it.
+// headers and value reach the log byte by byte. Records of one key that are
+// forwarded by transactions that run at once have no order; a caller that needs
+// one lets them run after each other.
 func (o *Outbox) Forward(ctx context.Context, tx pgx.Tx, records ...Record) error {
 	var a appendArgs
 	for _, r := range records {

@@ -22,17 +22,10 @@ type wantedLane struct {
 	spans []span
 }
 
-// maxSpans bounds how many holes of a lane one read looks into.
-const maxSpans = 64
-
 func newReadRequest(lanes []*lane) readRequest {
 	var r readRequest
 	for _, l := range lanes {
-		spans := l.spans()
-		if len(spans) > maxSpans {
-			spans = slices.Concat(spans[:maxSpans-1], spans[len(spans)-1:])
-		}
-		r.lanes = append(r.lanes, wantedLane{lane: l, id: l.id, page: l.page, spans: spans})
+		r.lanes = append(r.lanes, wantedLane{lane: l, id: l.id, page: l.page, spans: l.spans()})
 		r.needBound = r.needBound || l.unbounded()
 	}
 	return r
@@ -41,6 +34,7 @@ func newReadRequest(lanes []*lane) readRequest {
 type readResult struct {
 	request readRequest
 	rows    [][]outRow // in step with request.lanes, each in position order
+	cuts    []int64    // in step: from here on rows may be missing
 	xmin    int64      // every transaction id below it had ended before the rows were read
 	bound   int64      // a transaction id taken after the request was made, or 0
 	err     error
@@ -59,7 +53,7 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 	if request.needBound {
 		b.Queue(statement("bound")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.bound) })
 	}
-	pages := newPages(request, s.maxBytes)
+	pages := newPages(request, s.maxEvents, s.maxBytes)
 	b.Queue(statement("read"), s.readArgs(request)).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			if err := pages.add(rows.RawValues()); err != nil {
@@ -73,7 +67,7 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 	if pages.err != nil {
 		result.err = pages.err
 	}
-	result.rows = pages.finish()
+	result.rows, result.cuts = pages.finish()
 	return result
 }
 
@@ -92,23 +86,36 @@ func (s *store) readArgs(request readRequest) pgx.NamedArgs {
 	return pgx.NamedArgs{"lanes": lanes, "afters": afters, "uptos": uptos, "pages": pages}
 }
 
-// pages takes the rows of a read and keeps of each span what a chunk may hold,
+// pages takes the rows of a read and keeps of each lane what a chunk may hold,
 // so that memory stays flat however large the rows are.
+//
+// A row may be kept only if everything below it that was visible is kept as
+// well: an aggregate's next version is visible only together with all before,
+// and one of those may stand in a hole that was read in part. So each lane has
+// one cut, the lowest position from which rows may be missing, and keeps nothing
+// from there on.
 type pages struct {
 	reader   *rowReader
 	spans    []page
-	rows     [][]outRow // by lane of the request
+	lanes    []lanePage
 	maxBytes int
 	wasted   int
 	err      error
 }
 
+// page is one span of the read.
 type page struct {
-	span
 	lane  int // in the request
+	limit int // rows asked for
+	rows  int
+	last  int64
+}
+
+// lanePage is what is kept of a lane.
+type lanePage struct {
+	rows  []outRow
 	bytes int
-	// cut is the lowest position that was left out, 0 while none was.
-	cut int64
+	cut   int64
 }
 
 // errReadTooMuch says that rows are so much larger than the last ones that most
@@ -118,12 +125,12 @@ var errReadTooMuch = errors.New("outbox: read outbox rows: they are larger than 
 // maxWasted is how many bytes a read may throw away before it ends.
 const maxWasted = 32 << 20
 
-func newPages(request readRequest, maxBytes int) *pages {
-	p := &pages{reader: newRowReader(), rows: make([][]outRow, len(request.lanes)), maxBytes: maxBytes}
+func newPages(request readRequest, maxEvents, maxBytes int) *pages {
+	p := &pages{reader: newRowReader(), lanes: make([]lanePage, len(request.lanes)), maxBytes: maxBytes}
 	for i, want := range request.lanes {
-		p.rows[i] = make([]outRow, 0, want.lane.usual)
-		for _, s := range want.spans {
-			p.spans = append(p.spans, page{span: s, lane: i})
+		p.lanes[i] = lanePage{rows: make([]outRow, 0, want.lane.usual), cut: openEnd}
+		for range want.spans {
+			p.spans = append(p.spans, page{lane: i, limit: or(want.page, maxEvents)})
 		}
 	}
 	return p
@@ -135,34 +142,55 @@ func (p *pages) add(columns [][]byte) error {
 		p.err = err
 		return err
 	}
-	at := &p.spans[ordinal-1]
-	if at.bytes > p.maxBytes {
-		if at.cut == 0 || row.position < at.cut {
-			at.cut = row.position
-		}
-		if p.wasted += len(columns[columnValue]); p.wasted > maxWasted {
-			p.err = errReadTooMuch
-		}
-		return p.err
+	size := 0
+	for _, c := range columns[columnKey:] {
+		size += len(c)
 	}
-	p.reader.copyBytes(&row, columns)
-	at.bytes += len(row.value)
-	p.rows[at.lane] = append(p.rows[at.lane], row)
-	return nil
+	if kept := p.keep(ordinal, row, size); kept != nil {
+		p.reader.copyBytes(kept, columns)
+		return nil
+	}
+	if p.wasted += size; p.wasted > maxWasted {
+		p.err = errReadTooMuch
+	}
+	return p.err
 }
 
-// finish returns the rows in position order, each span up to its cut: whatever
-// order the server had, nothing stays that follows something left out.
-func (p *pages) finish() [][]outRow {
+// keep takes a row of the span with this ordinal, counted from 1, and returns
+// where it stands, or nil when its lane is full.
+func (p *pages) keep(ordinal int, row outRow, size int) *outRow {
+	s := &p.spans[ordinal-1]
+	s.rows++
+	s.last = max(s.last, row.position)
+	l := &p.lanes[s.lane]
+	if l.bytes > p.maxBytes {
+		l.cut = min(l.cut, row.position)
+		return nil
+	}
+	l.bytes += size
+	l.rows = append(l.rows, row)
+	return &l.rows[len(l.rows)-1]
+}
+
+// finish returns the rows of each lane in position order up to its cut.
+func (p *pages) finish() (rows [][]outRow, cuts []int64) {
 	for _, s := range p.spans {
-		if s.cut > 0 {
-			p.rows[s.lane] = slices.DeleteFunc(p.rows[s.lane], func(r outRow) bool { return r.position >= s.cut && r.position <= s.last })
+		if s.rows == s.limit {
+			l := &p.lanes[s.lane]
+			l.cut = min(l.cut, s.last+1)
 		}
 	}
-	for _, rows := range p.rows {
-		slices.SortFunc(rows, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
+	for _, l := range p.lanes {
+		kept := slices.DeleteFunc(l.rows, func(r outRow) bool { return r.position >= l.cut })
+		slices.SortFunc(kept, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
+		rows, cuts = append(rows, kept), append(cuts, l.cut)
 	}
-	return p.rows
+	return rows, cuts
+}
+
+// complete returns the spans that were read to their end.
+func (w wantedLane) complete(cut int64) []span {
+	return slices.DeleteFunc(slices.Clone(w.spans), func(s span) bool { return s.last >= cut })
 }
 
 // learn sets what the next read of the lane asks for: as many rows of the size

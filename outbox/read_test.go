@@ -42,7 +42,7 @@ func TestAReadKeepsOfASpanWhatAChunkHolds(t *testing.T) {
 		t.Fatalf("got positions %v (%v), want the two that exceed 2500 bytes together", got, first.err)
 	}
 	l.learn(first.rows[0], 10, 2500)
-	l.take(first.rows[0], l.spans(), first.xmin)
+	l.take(first.rows[0], first.request.lanes[0].complete(first.cuts[0]), first.xmin)
 	if l.page != 2 {
 		t.Errorf("the next page has %d rows, want 2: as many as fill a chunk", l.page)
 	}

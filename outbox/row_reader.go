@@ -24,10 +24,10 @@ func newRowReader() *rowReader { return &rowReader{names: map[string]string{}} }
 // format for these types.
 var errRowForm = errors.New("outbox: read outbox rows: the server's row form is not the binary one")
 
-// columnValue is the place of the value among the columns of read.sql: ordinal,
+// columnKey and columnValue are the places of record key and value among the columns of read.sql: ordinal,
 // position, created_at, topic, event_type, event_id, stamped, record_key,
 // headers, value.
-const columnValue = 9
+const columnKey, columnValue = 7, 9
 
 // read takes everything but key, headers and value.
 func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) {
@@ -47,7 +47,7 @@ func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) 
 // so that stamping copies nothing.
 func (r *rowReader) copyBytes(row *outRow, columns [][]byte) {
 	row.eventID = string(columns[5])
-	row.key = r.copy(columns[7], 0)
+	row.key = r.copy(columns[columnKey], 0)
 	row.headers = r.copy(columns[8], 0)
 	room := 0
 	if row.stamped {

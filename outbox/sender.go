@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,8 @@ func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
 		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytesFn(cfg.batchLimit),
 		kgo.ProduceRequestTimeout(cfg.Producer.RequestTimeout),
+		kgo.RecordRetries(math.MaxInt32),
+		kgo.RecordDeliveryTimeout(0),
 		kgo.ManualFlushing(),
 		kgo.MaxBufferedRecords(1<<22),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Java's
@@ -58,7 +61,23 @@ func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("outbox: make the relay's Kafka client: %w", err)
 	}
+	if err := refuseUnsafe(client); err != nil {
+		client.Close()
+		return nil, err
+	}
 	return &sender{client: client, cfg: cfg}, nil
+}
+
+// refuseUnsafe finds what a caller's options took away and no later option
+// gives back.
+func refuseUnsafe(client *kgo.Client) error {
+	if off, _ := client.OptValue(kgo.DisableIdempotentWrite).(bool); off {
+		return errors.New("outbox: check outbox.RelayConfig.ClientOptions: idempotent writes are disabled, and a retry may then invert the order of a key; leave them on")
+	}
+	if id, _ := client.OptValue(kgo.TransactionalID).(string); id != "" {
+		return errors.New("outbox: check outbox.RelayConfig.ClientOptions: a transactional id is set, and the relay uses no transactions; leave it out")
+	}
+	return nil
 }
 
 func compressionCodec(name string) (kgo.CompressionCodec, bool) {
@@ -133,8 +152,9 @@ func (s *sender) enqueue(c *chunk) round {
 	return r
 }
 
-// withoutOversize parks what the client would refuse on its own while sending
-// the rest: with it the key's later rows, which must not overtake.
+// withoutOversize parks what stands behind a fence, and what the client would
+// refuse on its own while sending the rest: with it the key's later rows, which
+// must not overtake.
 func (s *sender) withoutOversize(c *chunk) []outRow {
 	if !slices.ContainsFunc(c.rows, func(r outRow) bool { return c.lane.fenced(r) || r.size() > int(s.cfg.batchLimit(r.topic)) }) {
 		return c.rows

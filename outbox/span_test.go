@@ -32,9 +32,10 @@ func TestALaneReadsEachRowOnceWhateverBecomesVisibleWhen(t *testing.T) {
 			delay[p] = p + int64(rapid.IntRange(0, 12).Draw(t, "delay"))
 		}
 		slices.SortStableFunc(order, func(a, b int64) int { return int(delay[a] - delay[b]) })
+		commitInVersionOrder(order)
 		visible := map[int64]bool{}
 		l := newLane(0, 1, 0)
-		seen := map[int64]int{}
+		seen, last := map[int64]int{}, map[int64]int64{}
 		done := 0
 		for step := 0; len(seen) < len(order) || step < 5; step++ {
 			if step > 500 {
@@ -52,13 +53,20 @@ func TestALaneReadsEachRowOnceWhateverBecomesVisibleWhen(t *testing.T) {
 				visible[order[done]] = true
 				done++
 			}
-			rows := rowsIn(visible, spans, rapid.IntRange(1, 9).Draw(t, "limit"))
+			l.page = rapid.IntRange(1, 9).Draw(t, "page")
+			request := newReadRequest([]*lane{l})
+			rows, cut := rowsIn(visible, request, rapid.IntRange(1, 20).Draw(t, "bytes"))
 			if bound > 0 {
 				l.setBound(bound, spans)
 			}
-			l.take(rows, spans, xmin)
+			l.take(rows, request.lanes[0].complete(cut), xmin)
 			for _, r := range rows {
 				seen[r.position]++
+				if a := aggregateOf(r.position); r.position < last[a] {
+					t.Fatalf("aggregate %d: row %d came out after row %d", a, r.position, last[a])
+				} else {
+					last[a] = r.position
+				}
 			}
 			for p := int64(1); p <= l.lowWaterAfter(); p++ {
 				if !aborted[p] && seen[p] == 0 {
@@ -90,19 +98,42 @@ func oldestOpen(open []int64, rowsInAll int64) int64 {
 	return oldest
 }
 
-func rowsIn(visible map[int64]bool, spans []span, limit int) []outRow {
-	var rows []outRow
-	for _, s := range spans {
+const aggregates = 3
+
+func aggregateOf(position int64) int64 { return position * 7 % 11 % aggregates }
+
+// commitInVersionOrder keeps when something commits and changes what: of each
+// aggregate the lower position first, as its head row enforces.
+func commitInVersionOrder(order []int64) {
+	for a := range int64(aggregates) {
+		var places []int
+		var rows []int64
+		for i, p := range order {
+			if aggregateOf(p) == a {
+				places, rows = append(places, i), append(rows, p)
+			}
+		}
+		slices.Sort(rows)
+		for i, place := range places {
+			order[place] = rows[i]
+		}
+	}
+}
+
+// rowsIn answers a read of one lane as the database would, every row a byte.
+func rowsIn(visible map[int64]bool, request readRequest, maxBytes int) ([]outRow, int64) {
+	p := newPages(request, 0, maxBytes)
+	for i, s := range request.lanes[0].spans {
 		n := 0
-		for p := s.first; p <= min(s.last, 1000) && n < limit; p++ {
-			if visible[p] {
-				rows = append(rows, outRow{position: p})
+		for at := s.first; at <= min(s.last, 1000) && n < p.spans[i].limit; at++ {
+			if visible[at] {
+				p.keep(i+1, outRow{position: at}, 1)
 				n++
 			}
 		}
 	}
-	slices.SortFunc(rows, func(a, b outRow) int { return int(a.position - b.position) })
-	return rows
+	rows, cuts := p.finish()
+	return rows[0], cuts[0]
 }
 
 func TestCutHolesKeepsWhatIsNotFilled(t *testing.T) {

@@ -171,12 +171,17 @@ func (s *store) parkArgs(done settlement) pgx.NamedArgs {
 // retention whose every row is below its lane's low-water mark, and forgets
 // receipts of the same age.
 func (s *store) maintain(ctx context.Context, retention time.Duration) error {
-	if _, err := s.pool.Exec(ctx, statement("make_partitions")); err != nil {
-		return fmt.Errorf("outbox: make partitions ahead: %w", err)
+	_, err := s.pool.Exec(ctx, statement("make_partitions"))
+	if err != nil {
+		err = fmt.Errorf("outbox: make partitions ahead: %w", err)
 	}
-	if retention < 0 {
-		return nil
+	if retention >= 0 {
+		err = errors.Join(err, s.dropPublished(ctx, retention))
 	}
+	return err
+}
+
+func (s *store) dropPublished(ctx context.Context, retention time.Duration) error {
 	before := time.Now().Add(-retention)
 	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), pgx.NamedArgs{"before": before}); err != nil {
 		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
@@ -198,21 +203,35 @@ func (s *store) maintain(ctx context.Context, retention time.Duration) error {
 }
 
 func (s *store) dropPartition(ctx context.Context, name string) error {
+	table := pgx.Identifier{"factline", name}.Sanitize()
+	if unsettled, err := s.unsettled(ctx, s.pool, table); err != nil || unsettled {
+		return err
+	}
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// A dropped lock request costs nothing; a long one would queue every append behind it.
 		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '250ms'"); err != nil {
 			return err
 		}
-		table := pgx.Identifier{"factline", name}.Sanitize()
-		if _, err := tx.Exec(ctx, "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		// The parent first, as every reader does, or the two would wait for each other.
+		if _, err := tx.Exec(ctx, "LOCK TABLE ONLY factline.outbox_event, ONLY "+table+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 			return err
 		}
-		var unsettled bool
-		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+" e JOIN factline.outbox_lane l USING (lane) WHERE e.position > l.low_water)").Scan(&unsettled)
-		if err != nil || unsettled {
+		if unsettled, err := s.unsettled(ctx, tx, table); err != nil || unsettled {
 			return err
 		}
-		_, err = tx.Exec(ctx, "DROP TABLE "+table)
+		_, err := tx.Exec(ctx, "DROP TABLE "+table)
 		return err
 	})
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// unsettled reports whether the partition holds a row above its lane's
+// low-water mark.
+func (s *store) unsettled(ctx context.Context, q querier, table string) (found bool, err error) {
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+" e JOIN factline.outbox_lane l USING (lane) WHERE e.position > l.low_water)").Scan(&found)
+	return found, err
 }

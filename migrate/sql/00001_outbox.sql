@@ -67,6 +67,8 @@ ALTER TABLE factline.outbox_receipt
     ALTER COLUMN partitions SET STORAGE EXTERNAL,
     ALTER COLUMN offsets SET STORAGE EXTERNAL;
 CREATE INDEX outbox_receipt_lane ON factline.outbox_receipt (lane, last_position);
+-- A recording whose outcome was lost is offered again.
+CREATE UNIQUE INDEX outbox_receipt_chunk ON factline.outbox_receipt (lane, topic, first_position);
 
 -- Rows the broker refused for good, and their successors of the same key. A
 -- key with a row here is fenced: its later rows come here too.
@@ -120,7 +122,10 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE FUNCTION factline.outbox_make_partitions(now timestamptz, days int) RETURNS int LANGUAGE plpgsql AS $$
+-- A day whose rows the default partition already took, or that waits for a lock,
+-- is left to the default partition or to the next run: no other day suffers.
+CREATE FUNCTION factline.outbox_make_partitions(now timestamptz, days int DEFAULT 8) RETURNS int
+    LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
     first_day date := (now AT TIME ZONE 'UTC')::date;
     name      text;
@@ -129,9 +134,13 @@ BEGIN
     FOR ahead IN 0 .. days - 1 LOOP
         name := 'outbox_event_' || to_char(first_day + ahead, 'YYYYMMDD');
         IF to_regclass('factline.' || name) IS NULL THEN
-            EXECUTE format('CREATE TABLE factline.%I PARTITION OF factline.outbox_event FOR VALUES FROM (%L) TO (%L)',
-                name, (first_day + ahead)::text || ' 00:00:00+00', (first_day + ahead + 1)::text || ' 00:00:00+00');
-            made := made + 1;
+            BEGIN
+                EXECUTE format('CREATE TABLE factline.%I PARTITION OF factline.outbox_event FOR VALUES FROM (%L) TO (%L)',
+                    name, (first_day + ahead)::text || ' 00:00:00+00', (first_day + ahead + 1)::text || ' 00:00:00+00');
+                made := made + 1;
+            EXCEPTION WHEN check_violation OR lock_not_available OR duplicate_table THEN
+                NULL;
+            END;
         END IF;
     END LOOP;
     RETURN made;

@@ -1,1 +1,1 @@
-SELECT factline.outbox_make_partitions(clock_timestamp(), 8)
+SELECT factline.outbox_make_partitions(clock_timestamp())

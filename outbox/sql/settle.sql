@@ -7,3 +7,4 @@ WITH mine AS (
 INSERT INTO factline.outbox_receipt (lane, first_position, last_position, topic, positions, partitions, offsets, published_at)
 SELECT lane, @first_position::bigint, @last_position::bigint, @topic::text, @positions::bigint[], @partitions::int[], @offsets::bigint[], clock_timestamp()
 FROM mine
+ON CONFLICT (lane, topic, first_position) DO NOTHING
