@@ -276,3 +276,27 @@ func TestASnapshotRepeatsTheVersion(t *testing.T) {
 		t.Errorf("versions %s, want the snapshots to repeat: [1 1 2 2]", got)
 	}
 }
+
+func TestABaselineAdoptsAnAggregateOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	adopt := func(version int64) {
+		t.Helper()
+		if err := b.in(func(tx pgx.Tx) error {
+			return b.outbox.Baseline(t.Context(), tx, "tenant_001", "Thing", "a", version)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	adopt(41)
+	b.append(event("a", ""))
+	adopt(7) // it has a head by now
+	b.append(event("a", ""))
+	var versions []int64
+	for _, row := range b.stored() {
+		versions = append(versions, row.AggregateVersion)
+	}
+	if got := fmt.Sprint(versions); got != "[42 43]" {
+		t.Errorf("versions %s after a baseline of 41, want [42 43]", got)
+	}
+}
