@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ type benchFlags struct {
 	realKafka bool
 	markdown  bool
 	quiet     bool
+	// cpuProfile is the file that the profile goes to, empty for none.
+	cpuProfile string
 }
 
 func newBench(a *app) *cobra.Command {
@@ -52,8 +55,10 @@ func (f *benchFlags) verb(a *app, use, short string, names ...string) *cobra.Com
 	flags.BoolVar(&f.realKafka, "real-kafka", false, "start an Apache Kafka; needs Java, and Maven for the first time")
 	flags.StringVar(&f.cfg.Postgres, "postgres", "", "URL of a role with CREATEDB (default an embedded server)")
 	flags.IntVar(&f.cfg.Events, "events", 0, "events a run of the fastest subjects, of which slower ones get a share (default 300000)")
+	flags.StringSliceVar(&f.cfg.Only, "only", nil, "subjects to measure (default all); a ratio needs both of its sides")
 	flags.IntVar(&f.cfg.Runs, "runs", 0, "runs that count (default 3)")
 	flags.IntVar(&f.cfg.WarmupEvents, "warmup", 0, "events of a first round that does not count, -1 for none (default a quarter of --events)")
+	flags.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a processor profile of this process")
 	flags.BoolVar(&f.markdown, "markdown", false, "print the tables of docs/benchmarks.md")
 	flags.BoolVar(&f.quiet, "quiet", false, "do not tell on stderr what is being measured")
 	cmd.MarkFlagsMutuallyExclusive("kafka", "real-kafka")
@@ -76,7 +81,27 @@ func (f *benchFlags) run(ctx context.Context, a *app, names []string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close(ctx)) }()
+	stop, err := f.profile()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	return f.measure(ctx, a, b, names)
+}
+
+// profile starts the processor profile that was asked for.
+func (f *benchFlags) profile() (stop func() error, err error) {
+	if f.cpuProfile == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(f.cpuProfile)
+	if err != nil {
+		return nil, fmt.Errorf("benchmark: create the processor profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("benchmark: start the processor profile: %w", err), file.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return file.Close() }, nil
 }
 
 // measure writes JSON as it comes, so that a later failure loses nothing.

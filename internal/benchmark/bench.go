@@ -38,6 +38,10 @@ func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
 	if subjects == nil {
 		return nil, fmt.Errorf("benchmark: run %s: there is no such benchmark; use one of %v", name, Names())
 	}
+	subjects, err := b.chosen(name, subjects)
+	if err != nil {
+		return nil, err
+	}
 	c := &collector{benchmark: name}
 	if b.cfg.WarmupEvents > 0 {
 		if _, err := b.round(ctx, name, subjects, 0, b.cfg.WarmupEvents); err != nil {
@@ -62,6 +66,27 @@ func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
 		return nil, err
 	}
 	return c.finish(conditions), nil
+}
+
+// chosen are the subjects of Config.Only.
+func (b *Bench) chosen(benchmark string, subjects []subject) ([]subject, error) {
+	if len(b.cfg.Only) == 0 {
+		return subjects, nil
+	}
+	var names []string
+	var chosen []subject
+	for _, s := range subjects {
+		names = append(names, s.name)
+		if slices.Contains(b.cfg.Only, s.name) {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, wanted := range b.cfg.Only {
+		if !slices.Contains(names, wanted) {
+			return nil, fmt.Errorf("benchmark: run %s: it has no subject %q; it has %v", benchmark, wanted, names)
+		}
+	}
+	return chosen, nil
 }
 
 func (b *Bench) benchmark(name string) ([]subject, func(map[string]float64) []measure) {

@@ -20,6 +20,8 @@ type Config struct {
 	// Events is how many the fastest subjects get per run; slower ones get a
 	// fixed share, so that each takes seconds. Default 300000.
 	Events int
+	// Only names the subjects to measure, of those a benchmark has. Default all.
+	Only []string
 	// Runs is how many are counted. Default 3.
 	Runs int
 	// WarmupEvents is how many events the uncounted first round takes for each
