@@ -21,7 +21,7 @@ func stopLeftover(ctx context.Context, cfg PostgresConfig) error {
 	if err != nil || pid == 0 {
 		return err
 	}
-	if runsOn(pid, cfg.DataDir) {
+	if pid > 0 && runsOn(pid, cfg.DataDir) {
 		cfg.Logger.Warn("stopping the postgres that an earlier run left", "pid", pid, "folder", cfg.DataDir)
 		if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("devstack: stop PostgreSQL process %d on %s: %w; stop it by hand: kill -INT %d", pid, cfg.DataDir, err, pid)
@@ -38,6 +38,12 @@ func stopLeftover(ctx context.Context, cfg PostgresConfig) error {
 	return nil
 }
 
+// unwritten stands for the id that a server did not come to write into its pid
+// file: it makes the file first, and a kill -9 can fall in between.
+const unwritten = -1
+
+// postmaster returns the process id in a pid file, 0 where there is no file, or
+// unwritten.
 func postmaster(pidFile string) (int, error) {
 	b, err := os.ReadFile(pidFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -45,6 +51,9 @@ func postmaster(pidFile string) (int, error) {
 	}
 	if err != nil {
 		return 0, fmt.Errorf("devstack: read %s: %w", pidFile, err)
+	}
+	if len(b) == 0 {
+		return unwritten, nil
 	}
 	first, _, _ := strings.Cut(string(b), "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(first))
@@ -56,7 +65,7 @@ func postmaster(pidFile string) (int, error) {
 
 func ownServer(dataDir string) bool {
 	pid, err := postmaster(filepath.Join(dataDir, "postmaster.pid"))
-	return err == nil && pid != 0 && runsOn(pid, dataDir)
+	return err == nil && pid > 0 && runsOn(pid, dataDir)
 }
 
 func awaitGone(ctx context.Context, pid int, dataDir string) error {

@@ -24,15 +24,23 @@ func runsOn(pid int, dataDir string) bool {
 
 // busyIn returns a server process that works in dataDir, 0 if there is none. It
 // looks at all processes: backends can outlive a killed postmaster for a moment.
-func busyIn(_ int, dataDir string) int {
+func busyIn(pid int, dataDir string) int {
+	if found := workersIn(pid, dataDir); len(found) > 0 {
+		return found[0]
+	}
+	return 0
+}
+
+// workersIn returns all server processes that work in dataDir.
+func workersIn(_ int, dataDir string) (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
 	for _, e := range entries {
 		if pid, err := strconv.Atoi(e.Name()); err == nil && runsOn(pid, dataDir) {
-			return pid
+			pids = append(pids, pid)
 		}
 	}
-	return 0
+	return pids
 }

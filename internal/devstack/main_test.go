@@ -47,7 +47,7 @@ func play(part, folder string) error {
 		if err != nil {
 			return err
 		}
-		line = fmt.Sprint(p.Pid())
+		line = fmt.Sprint(p.Pid(), " ", p.URL("postgres"))
 	case "folder":
 		if _, err := OpenFolder(folder, false); err != nil {
 			return err

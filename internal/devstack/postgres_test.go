@@ -167,6 +167,52 @@ func TestPostgresIgnoresAStalePidThatIsSomebodyElse(t *testing.T) {
 	startPostgres(t, cfg) // killing us, or refusing, would both be wrong
 }
 
+// A server makes its pid file and then writes it; a kill -9 in between left a
+// file that the next start took for damage and that PostgreSQL itself refuses.
+func TestPostgresStartsOverAnEmptyPidFile(t *testing.T) {
+	t.Parallel()
+	cfg := PostgresConfig{DataDir: filepath.Join(folder(t), "data"), Volatile: true, Prebuilt: true}
+	p := startPostgres(t, cfg)
+	stopPostgres(t, p)
+	put(t, cfg.DataDir, "postmaster.pid", "")
+	startPostgres(t, cfg)
+}
+
+func TestKillPostgresLeavesNoProcessAndWhatWasCommitted(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	a := startActor(t, "stack", dir)
+	var pid int
+	var url string
+	if _, err := fmt.Sscan(a.line, &pid, &url); err != nil {
+		t.Fatal(err)
+	}
+	query(t, url, `create table public.t (n text)`)
+	query(t, url, `insert into public.t values ('committed')`)
+	killed, err := KillPostgres(t.Context(), dir)
+	if err != nil || len(killed.PIDs) < 3 || killed.PIDs[0] != pid || !killed.IsUnclean {
+		t.Fatalf("killed %+v of server %d: %v", killed, pid, err)
+	}
+	for _, pid := range killed.PIDs {
+		if !gone(pid) {
+			t.Errorf("process %d lives", pid)
+		}
+	}
+	a.kill()
+	if killed, err := KillPostgres(t.Context(), dir); err != nil || len(killed.PIDs) != 0 {
+		t.Errorf("without a server: %+v, %v", killed, err)
+	}
+	f, err := OpenFolder(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	p := startPostgres(t, f.PostgresConfig())
+	if got := query(t, p.URL("postgres"), `select n from public.t`); got != "committed" {
+		t.Errorf("after the kill: %q", got)
+	}
+}
+
 func TestPostgresReportsAnEndThatNobodyAskedFor(t *testing.T) {
 	t.Parallel()
 	cfg := PostgresConfig{DataDir: filepath.Join(folder(t), "data"), Volatile: true, Prebuilt: true}
