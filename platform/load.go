@@ -35,6 +35,10 @@ type LoadConfig struct {
 	// fast as the platform takes them. Rate is then the rate of acceptances, and
 	// a quote has reached its end when its order is captured.
 	AcceptOnly bool
+	// Prepared is called between that preparation and the first acceptance, such
+	// as to wait until its events have had their effects. An error ends the load.
+	// Nil is called nowhere.
+	Prepared func(ctx context.Context) error
 	// Seed decides tenants, customers and configurations. Default 1.
 	Seed uint64
 	// StepTimeout is how long one step of a quote is tried again while the
@@ -66,6 +70,9 @@ func (c LoadConfig) WithDefaults() LoadConfig {
 	}
 	if c.OnProgress == nil {
 		c.OnProgress = func(LoadReport) {}
+	}
+	if c.Prepared == nil {
+		c.Prepared = func(context.Context) error { return nil }
 	}
 	if c.Client == nil {
 		c.Client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
@@ -121,8 +128,8 @@ func (r LoadReport) String() string {
 // Load drives quotes through a running platform over HTTP: draft, submit,
 // accept, then wait for the order's end in the read model. Each step is sent
 // again with the same key while the platform is away. When ctx ends no further
-// quote is begun and those under way have Settle to end; an error means only
-// that the configuration is wrong.
+// quote is begun and those under way have Settle to end; an error means that the
+// configuration is wrong, or is that of Prepared.
 func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.validate(); err != nil {
@@ -137,18 +144,18 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	reported := make(chan struct{})
 	stop := make(chan struct{})
 	go l.report(stop, reported)
-	if cfg.AcceptOnly {
-		l.prepare(ctx)
+	failed := l.prepare(ctx)
+	if failed == nil {
 		l.started = time.Now()
+		l.arrive(ctx, work)
 	}
-	l.arrive(ctx, work)
 	settled := time.AfterFunc(cfg.Settle, cancel)
 	l.running.Wait()
 	settled.Stop()
 	close(stop)
 	<-reported
 	cfg.Client.CloseIdleConnections()
-	return l.snapshot(), nil
+	return l.snapshot(), failed
 }
 
 // loader is one run of Load.
@@ -196,15 +203,20 @@ func (l *loader) arrive(ctx, work context.Context) {
 // preparers is how many quotes are drafted and submitted at once.
 const preparers = 4
 
-func (l *loader) prepare(ctx context.Context) {
-	group, ctx := errgroup.WithContext(ctx)
+// prepare drafts and submits what AcceptOnly will accept.
+func (l *loader) prepare(ctx context.Context) error {
+	if !l.cfg.AcceptOnly {
+		return nil
+	}
+	group, drafting := errgroup.WithContext(ctx)
 	group.SetLimit(preparers)
 	for n := range l.cfg.Count {
 		q := l.choose(n)
 		l.prepared = append(l.prepared, q)
-		group.Go(func() error { q.refused = q.submit(ctx); return nil })
+		group.Go(func() error { q.refused = q.submit(drafting); return nil })
 	}
 	_ = group.Wait() // a refusal is the quote's, and is counted with it
+	return l.cfg.Prepared(ctx)
 }
 
 func (l *loader) next(n int) *loadedQuote {

@@ -157,6 +157,9 @@ func openPool(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, err
 		return nil, err
 	}
 	cfg.MaxConns = int32(min(maxConns, 10_000))
+	// A plan that was cached while a table was tiny reads it whole for minutes
+	// after it has grown. Every statement of a service has an index to go by.
+	cfg.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"factline.dev/internal/devstack"
+	"factline.dev/outbox"
 	"factline.dev/platform"
+	"factline.dev/runbook"
 )
 
 // acceptRate is how many quotes a second are accepted.
@@ -15,8 +19,9 @@ const acceptRate = 100
 
 // accept times what a customer starts: from the acceptance over HTTP to the
 // capture of the order in another service, as the two services' own times say.
-// The quotes are drafted and submitted before, and lines take longer than the
-// measurement, so that nothing else is timed with it.
+// The quotes are drafted and submitted before, their events have had their
+// effects, and lines take longer than the measurement, so that nothing else is
+// timed with it.
 func (b *Bench) accept(ctx context.Context, events int) ([]measure, error) {
 	address, err := b.platformAddress(ctx)
 	if err != nil {
@@ -26,6 +31,7 @@ func (b *Bench) accept(ctx context.Context, events int) ([]measure, error) {
 	b.accepts++
 	report, err := platform.Load(ctx, platform.LoadConfig{
 		BaseURL: "http://" + address, Rate: acceptRate, Count: count, AcceptOnly: true, Seed: uint64(b.accepts),
+		Prepared: b.untilQuiet,
 	})
 	if err != nil {
 		return nil, err
@@ -43,6 +49,48 @@ func (b *Bench) accept(ctx context.Context, events int) ([]measure, error) {
 		})
 	}
 	return all, nil
+}
+
+// quietAfter bounds the wait for the effects of the preparation.
+const quietAfter = 2 * time.Minute
+
+// untilQuiet waits until every event of the platform has had its effects.
+func (b *Bench) untilQuiet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, quietAfter)
+	defer cancel()
+	log, err := runbook.NewLog(b.stack.addrs)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	for {
+		waiting, err := b.waiting(ctx, log)
+		if err != nil {
+			return fmt.Errorf("wait for the effects of the preparation: %w", err)
+		}
+		if waiting == 0 {
+			return nil
+		}
+		if err := sleepUntil(ctx, time.Now().Add(100*time.Millisecond)); err != nil {
+			return fmt.Errorf("wait for the effects of the preparation: %d are missing: %w", waiting, err)
+		}
+	}
+}
+
+// waiting counts what the platform has not published and not consumed.
+func (b *Bench) waiting(ctx context.Context, log *runbook.Log) (n int64, err error) {
+	for _, service := range b.services {
+		status, err := outbox.Status(ctx, service.Pool)
+		if err != nil {
+			return 0, err
+		}
+		n += status.Pending()
+	}
+	lags, err := runbook.Lag(ctx, b.services, log)
+	for _, lag := range lags {
+		n += lag.LagRecords
+	}
+	return n, err
 }
 
 // platformAddress starts the reference platform on the stack, once: its topics
@@ -66,7 +114,22 @@ func (b *Bench) platformAddress(ctx context.Context) (string, error) {
 	if err := devstack.EnsureTopics(ctx, b.stack.addrs, topics); err != nil {
 		return "", err
 	}
+	if err := b.openServices(ctx, urls); err != nil {
+		return "", err
+	}
 	return b.startPlatform(ctx, urls)
+}
+
+func (b *Bench) openServices(ctx context.Context, urls map[string]string) error {
+	for name, url := range urls {
+		pool, err := pgxpool.New(ctx, url)
+		if err != nil {
+			return err
+		}
+		b.stack.cleanup(func(context.Context) error { pool.Close(); return nil })
+		b.services = append(b.services, runbook.Service{Name: name, Pool: pool})
+	}
+	return nil
 }
 
 func (b *Bench) startPlatform(ctx context.Context, urls map[string]string) (string, error) {

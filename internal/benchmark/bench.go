@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"factline.dev/runbook"
 )
 
 // Bench measures on one pair of servers. Make one with [Open] and release it
@@ -15,9 +17,10 @@ type Bench struct {
 	// suffix keeps databases and topics of several Benches on given servers apart.
 	suffix string
 	made   int
-	// platform is the address of the reference platform, once it runs, and
-	// accepts how often it was measured.
+	// platform is the address of the reference platform, once it runs, services
+	// are its databases, and accepts is how often it was measured.
 	platform string
+	services []runbook.Service
 	accepts  int
 }
 

@@ -2,10 +2,11 @@
 // acceptance of a quote to the last line delivered.
 //
 // An order is captured once per quote, whether the acceptance arrives as an
-// event, as a command, or as both at once. The service consumes its own events
-// to validate, activate and submit an order, and requests each line when its
-// dependencies are met; the orchestration service takes that over later through
-// the same commands. Lines are fulfilled behind the port [Fulfilment].
+// event, as a command, or as both at once. It is validated and activated in the
+// same transaction; one whose validation failed goes on by command. The service
+// consumes its own OrderActivated to submit an order, and requests each line when
+// its dependencies are met; the orchestration service takes that over later
+// through the same commands. Lines are fulfilled behind the port [Fulfilment].
 package order
 
 import (
@@ -139,9 +140,13 @@ func (s *Service) captureEvent(ctx context.Context, tx pgx.Tx, e envelope.Event[
 	return err
 }
 
-// capture stores the order of an accepted quote.
+// capture stores the order of an accepted quote, as far as it gets without
+// anybody else: a step that only this service takes needs no event between.
 func (s *Service) capture(ctx context.Context, tx pgx.Tx, tenant, actor string, q quoteAccepted, sourceID string) (*decision, error) {
 	d := capture(tenant, actor, q, s.now(), sourceID)
+	if violations := d.validate(false); len(violations) == 0 { // the rules of capture asked for the credit
+		d.activate()
+	}
 	batch := &pgx.Batch{}
 	queueOrder(batch, d)
 	captureRow{id: "ocap_" + envelope.NewID(), tenant: tenant, sourceEventID: sourceID, state: "CAPTURED", orderID: d.OrderID}.queue(batch, q, d)
@@ -174,57 +179,25 @@ type ownEvent struct {
 	OrderID string `json:"orderId"`
 }
 
-// orderSubscription needs no order: each step looks at the state, and the state
-// it needs was committed before its event.
+// orderSubscription needs no order: the step looks at the state, which was
+// committed before its event.
 func (s *Service) orderSubscription() consumer.Subscription {
 	return consumer.Subscription{Topic: orderTopic, Mode: consumer.Unordered, Handlers: map[string]consumer.Handler{
-		"OrderCaptured":  s.advance(s.validateStep),
-		"OrderValidated": s.advance(activateStep),
-		"OrderActivated": s.advance(submitStep),
+		"OrderActivated": consumer.Handle(s.onOrderActivated),
 	}}
 }
 
-// step moves an order on where its state still admits it.
-type step func(ctx context.Context, tx pgx.Tx, d *decision) error
-
-func (s *Service) advance(do step) consumer.Handler {
-	return consumer.Handle(func(ctx context.Context, tx pgx.Tx, e envelope.Event[ownEvent]) error {
-		o, err := find(ctx, tx, "lock_order", e.TenantID, e.Payload.OrderID)
-		if err != nil {
-			return err
-		}
-		d := decide(o, serviceActor, s.now(), e.EventID)
-		if err := do(ctx, tx, d); err != nil {
-			return err
-		}
-		return s.store(ctx, tx, d)
-	})
-}
-
-func (s *Service) validateStep(ctx context.Context, tx pgx.Tx, d *decision) error {
-	if d.State != stateCaptured {
-		return nil
+func (s *Service) onOrderActivated(ctx context.Context, tx pgx.Tx, e envelope.Event[ownEvent]) error {
+	o, err := find(ctx, tx, "lock_order", e.TenantID, e.Payload.OrderID)
+	if err != nil {
+		return err
 	}
-	hold, err := findCreditHold(ctx, tx, d.aggregate)
-	if err == nil {
-		d.validate(hold)
-	}
-	return err
-}
-
-func activateStep(_ context.Context, _ pgx.Tx, d *decision) error {
-	if d.State == stateValidated {
-		d.activate()
-	}
-	return nil
-}
-
-func submitStep(_ context.Context, _ pgx.Tx, d *decision) error {
+	d := decide(o, serviceActor, s.now(), e.EventID)
 	if d.State == stateActive {
 		d.submit()
 		d.requestReady()
 	}
-	return nil
+	return s.store(ctx, tx, d)
 }
 
 // Complete applies what fulfilment delivered for lines of an order, within tx. A
