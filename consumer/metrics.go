@@ -97,6 +97,23 @@ func register[C prometheus.Collector](b *metricBuilder, c C) C {
 func (r *Runner) observe(done *run, received, started time.Time) {
 	m, group, topic := r.metrics, r.cfg.Group, done.scope.Topic
 	now := r.cfg.Now()
+	r.countEvents(done)
+	processing, age := m.processing.WithLabelValues(group, topic), m.age.WithLabelValues(group, topic)
+	for _, it := range done.applied {
+		processing.Observe(time.Since(received).Seconds())
+		if !it.event.Tombstone {
+			age.Observe(max(0, now.Sub(it.msg.OccurredAt).Seconds()))
+		}
+	}
+	m.chunks.WithLabelValues(group, topic).Observe(time.Since(started).Seconds())
+	if n := len(done.records); n > 0 {
+		m.records.WithLabelValues(group, topic).Observe(float64(n))
+	}
+	r.observeLetters(done)
+}
+
+func (r *Runner) countEvents(done *run) {
+	m, group, topic := r.metrics, r.cfg.Group, done.scope.Topic
 	rejected := make(map[*item]bool, len(done.rejected))
 	for _, x := range done.rejected {
 		rejected[x.item] = true
@@ -113,18 +130,6 @@ func (r *Runner) observe(done *run, received, started time.Time) {
 			m.duplicates.WithLabelValues(group, topic).Add(float64(n))
 		}
 	}
-	processing, age := m.processing.WithLabelValues(group, topic), m.age.WithLabelValues(group, topic)
-	for _, it := range done.applied {
-		processing.Observe(time.Since(received).Seconds())
-		if !it.event.Tombstone {
-			age.Observe(max(0, now.Sub(it.msg.OccurredAt).Seconds()))
-		}
-	}
-	m.chunks.WithLabelValues(group, topic).Observe(time.Since(started).Seconds())
-	if n := len(done.records); n > 0 {
-		m.records.WithLabelValues(group, topic).Observe(float64(n))
-	}
-	r.observeLetters(done)
 }
 
 func (r *Runner) observeLetters(done *run) {

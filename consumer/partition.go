@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +50,11 @@ type partition struct {
 
 	// from is where reading stands, kept by the worker alone; finished is the
 	// same for the commit loop.
-	from      int64
+	from int64
+	// passed is behind the last record that nothing was to be done for, and
+	// passedAt is when the database should know; both are the worker's.
+	passed    int64
+	passedAt  time.Time
 	finished  atomic.Int64
 	highWater atomic.Int64
 	// committed is the offset Kafka is known to hold, guarded by session.commitMu.
@@ -105,8 +110,13 @@ func (p *partition) signal() {
 	}
 }
 
-// take waits for work. ok is false when the partition is to stop.
+// take waits for work. ok is false when the partition is to stop. Nothing at all
+// means that the database is to learn of what was passed over.
 func (p *partition) take() (records []*kgo.Record, received time.Time, release []inbox.Aggregate, ok bool) {
+	var due <-chan time.Time
+	if p.passed > p.from {
+		due = time.After(time.Until(p.passedAt))
+	}
 	for {
 		select {
 		case <-p.stop:
@@ -118,6 +128,8 @@ func (p *partition) take() (records []*kgo.Record, received time.Time, release [
 		}
 		select {
 		case <-p.wake:
+		case <-due:
+			return nil, time.Now(), nil, true
 		case <-p.stop:
 			return nil, time.Time{}, nil, false
 		}
@@ -186,6 +198,9 @@ func (p *partition) handle(records []*kgo.Record, received time.Time, release []
 	for i, record := range records {
 		items[i] = p.s.r.readRecord(p.topic, record)
 	}
+	if len(release) == 0 && p.pass(items) {
+		return nil
+	}
 	c := p.chunk(items, release, -1)
 	done, err := p.attempt(c, received)
 	if _, failed := errors.AsType[*handlerError](err); failed {
@@ -197,8 +212,35 @@ func (p *partition) handle(records []*kgo.Record, received time.Time, release []
 	return err
 }
 
+// keepPassed is how long the database may not know of records that were passed
+// over, where no other record comes.
+const keepPassed = 500 * time.Millisecond
+
+// pass lets go of records that have no effect and move no gate. A transaction of
+// their own would only store an offset, which the next one does as well; a crash
+// before it reads them again, for nothing.
+func (p *partition) pass(items []item) bool {
+	if len(items) == 0 || p.topic.Mode != Unordered || slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
+		return false
+	}
+	if p.passed <= p.from {
+		p.passedAt = time.Now().Add(keepPassed)
+	}
+	p.passed = items[len(items)-1].msg.Offset + 1
+	p.finished.Store(p.passed)
+	r := p.s.r
+	r.setLag(p.scope.Topic, p.scope.Partition, p.highWater.Load()-p.passed)
+	done := &run{chunk: p.chunk(items, nil, -1), items: items}
+	for i := range items {
+		done.plan.Steps = append(done.plan.Steps, inbox.Step{Event: i, Verdict: inbox.Advance})
+	}
+	r.countEvents(done)
+	r.logChunk(done)
+	return true
+}
+
 func (p *partition) chunk(items []item, release []inbox.Aggregate, limit int) *chunk {
-	c := &chunk{r: p.s.r, topic: p.topic, scope: p.scope, from: p.from, records: items, release: release, limit: limit}
+	c := &chunk{r: p.s.r, topic: p.topic, scope: p.scope, from: p.from, next: p.passed, records: items, release: release, limit: limit}
 	if len(items) > 0 {
 		c.next = items[len(items)-1].msg.Offset + 1
 	}
@@ -278,7 +320,7 @@ func (p *partition) committedChunk(done *run, received, started time.Time) {
 	}
 	if done.next > p.from {
 		p.from = done.next
-		p.finished.Store(done.next)
+		p.finished.Store(max(done.next, p.passed))
 	}
 	r.setLag(p.scope.Topic, p.scope.Partition, p.highWater.Load()-p.finished.Load())
 	r.observe(done, received, started)

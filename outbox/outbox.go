@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"factline.dev/internal/named"
 )
 
 //go:embed sql/*.sql
@@ -86,7 +88,7 @@ func (o *Outbox) Forward(ctx context.Context, tx pgx.Tx, records ...Record) erro
 	if len(records) == 0 {
 		return nil
 	}
-	tag, err := tx.Exec(ctx, o.forwardSQL, pgx.NamedArgs{
+	tag, err := tx.Exec(ctx, o.forwardSQL, named.Args{
 		"hashes": a.hashes, "event_ids": a.eventIDs, "event_types": a.eventTypes, "tenant_ids": a.tenantIDs,
 		"topics": a.topics, "record_keys": a.keys, "headers": a.headers, "values": a.prefixes,
 	})
@@ -96,7 +98,7 @@ func (o *Outbox) Forward(ctx context.Context, tx pgx.Tx, records ...Record) erro
 // Baseline adopts an aggregate that existed before the outbox: its next event
 // gets version+1. It changes nothing for an aggregate that has a head.
 func (o *Outbox) Baseline(ctx context.Context, tx pgx.Tx, tenantID, aggregateType, aggregateID string, version int64) error {
-	_, err := tx.Exec(ctx, statement("baseline"), pgx.NamedArgs{
+	_, err := tx.Exec(ctx, statement("baseline"), named.Args{
 		"tenant_id": tenantID, "aggregate_type": aggregateType, "aggregate_id": aggregateID, "version": version,
 	})
 	if err != nil {
@@ -123,7 +125,7 @@ func (o *Outbox) store(ctx context.Context, tx pgx.Tx, rows []row) error {
 		a.add(r)
 	}
 	heads := a.number(rows)
-	tag, err := tx.Exec(ctx, o.appendSQL, pgx.NamedArgs{
+	tag, err := tx.Exec(ctx, o.appendSQL, named.Args{
 		"stream_tenants": heads.tenants, "stream_types": heads.types, "stream_ids": heads.ids, "added": heads.added,
 		"hashes": a.hashes, "event_ids": a.eventIDs, "event_types": a.eventTypes, "tenant_ids": a.tenantIDs,
 		"aggregate_types": a.aggregateTypes, "aggregate_ids": a.aggregateIDs, "topics": a.topics, "record_keys": a.keys,

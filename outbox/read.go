@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"factline.dev/internal/named"
 )
 
 // readRequest is one read for the lanes that want rows.
@@ -71,7 +73,7 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 	return result
 }
 
-func (s *store) readArgs(request readRequest) pgx.NamedArgs {
+func (s *store) readArgs(request readRequest) named.Args {
 	var lanes []int16
 	var afters, uptos []int64
 	var pages []int32
@@ -83,7 +85,7 @@ func (s *store) readArgs(request readRequest) pgx.NamedArgs {
 			pages = append(pages, int32(or(want.page, s.maxEvents)))
 		}
 	}
-	return pgx.NamedArgs{"lanes": lanes, "afters": afters, "uptos": uptos, "pages": pages}
+	return named.Args{"lanes": lanes, "afters": afters, "uptos": uptos, "pages": pages, "open_end": openEnd}
 }
 
 // pages takes the rows of a read and keeps of each lane what a chunk may hold,

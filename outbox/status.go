@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/internal/named"
 )
 
 // LaneStatus is the state of one lane.
@@ -80,7 +82,7 @@ func (r StatusReport) Oldest() time.Duration {
 // Status reads the state of the outbox in the pool's database. It needs no
 // relay and no broker. All ages are by the database's clock.
 func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
-	rows, err := pool.Query(ctx, statement("status"), pgx.NamedArgs{"count_limit": MaxCountedPending})
+	rows, err := pool.Query(ctx, statement("status"), named.Args{"count_limit": MaxCountedPending})
 	if err != nil {
 		return StatusReport{}, fmt.Errorf("outbox: read status: %w", explain(err))
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/internal/named"
 )
 
 // store is what the relay asks of the database.
@@ -35,7 +37,7 @@ func (s *store) check(ctx context.Context) error {
 }
 
 func (s *store) lease(ctx context.Context, ttl time.Duration) ([]lease, error) {
-	rows, err := s.pool.Query(ctx, statement("lease"), pgx.NamedArgs{"owner": s.owner, "ttl": ttl})
+	rows, err := s.pool.Query(ctx, statement("lease"), named.Args{"owner": s.owner, "ttl": ttl})
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func (s *store) lease(ctx context.Context, ttl time.Duration) ([]lease, error) {
 }
 
 func (s *store) release(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, statement("release"), pgx.NamedArgs{"owner": s.owner})
+	_, err := s.pool.Exec(ctx, statement("release"), named.Args{"owner": s.owner})
 	return err
 }
 
@@ -56,7 +58,7 @@ func (s *store) load(ctx context.Context, lanes []*lane) error {
 		return nil
 	}
 	byID, ids := index(lanes)
-	rows, err := s.pool.Query(ctx, statement("published"), pgx.NamedArgs{"lanes": ids})
+	rows, err := s.pool.Query(ctx, statement("published"), named.Args{"lanes": ids})
 	if err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
 		return nil
 	}
 	byID, ids := index(lanes)
-	rows, err := s.pool.Query(ctx, statement("fences"), pgx.NamedArgs{"lanes": ids})
+	rows, err := s.pool.Query(ctx, statement("fences"), named.Args{"lanes": ids})
 	if err != nil {
 		return err
 	}
@@ -131,15 +133,19 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 	// One batch is one implicit transaction and one round trip.
 	var b pgx.Batch
 	for i, done := range batch {
-		b.Queue(statement("settle_low_water"), s.laneArgs(done)).Exec(func(tag pgconn.CommandTag) error {
-			result.lost[i] = tag.RowsAffected() == 0
-			return nil
-		})
+		if len(done.sent) == 0 {
+			b.Queue(statement("settle_low_water"), s.laneArgs(done)).Exec(func(tag pgconn.CommandTag) error {
+				result.lost[i] = tag.RowsAffected() == 0
+				return nil
+			})
+		}
 		for _, r := range receipts(done.sent) {
-			args := s.laneArgs(done)
-			args["topic"], args["positions"], args["partitions"], args["offsets"] = r.topic, r.positions, r.partitions, r.offsets
-			args["first_position"], args["last_position"] = r.positions[0], r.positions[len(r.positions)-1]
-			b.Queue(statement("settle"), args)
+			b.Queue(statement("settle"), s.receiptArgs(done, r)).QueryRow(func(row pgx.Row) error {
+				var mine int
+				err := row.Scan(&mine)
+				result.lost[i] = mine == 0
+				return err
+			})
 		}
 		if len(done.parked) > 0 {
 			b.Queue(statement("park"), s.parkArgs(done))
@@ -149,11 +155,18 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 	return result
 }
 
-func (s *store) laneArgs(done settlement) pgx.NamedArgs {
-	return pgx.NamedArgs{"lane": done.lane.id, "owner": s.owner, "epoch": done.lane.epoch, "low_water": done.lowWater}
+func (s *store) laneArgs(done settlement) named.Args {
+	return named.Args{"lane": done.lane.id, "owner": s.owner, "epoch": done.lane.epoch, "low_water": done.lowWater}
 }
 
-func (s *store) parkArgs(done settlement) pgx.NamedArgs {
+func (s *store) receiptArgs(done settlement, r receipt) named.Args {
+	args := s.laneArgs(done)
+	args["topic"], args["positions"], args["partitions"], args["offsets"] = r.topic, r.positions, r.partitions, r.offsets
+	args["first_position"], args["last_position"] = r.positions[0], r.positions[len(r.positions)-1]
+	return args
+}
+
+func (s *store) parkArgs(done settlement) named.Args {
 	var positions []int64
 	var reasons []string
 	var culprits []bool
@@ -183,10 +196,10 @@ func (s *store) maintain(ctx context.Context, retention time.Duration) error {
 
 func (s *store) dropPublished(ctx context.Context, retention time.Duration) error {
 	before := time.Now().Add(-retention)
-	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), pgx.NamedArgs{"before": before}); err != nil {
+	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), named.Args{"before": before}); err != nil {
 		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
 	}
-	rows, err := s.pool.Query(ctx, statement("old_partitions"), pgx.NamedArgs{"before": before})
+	rows, err := s.pool.Query(ctx, statement("old_partitions"), named.Args{"before": before})
 	if err != nil {
 		return fmt.Errorf("outbox: list partitions: %w", err)
 	}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"factline.dev/internal/named"
 )
 
 // PartitionLag is how far one group is in one partition.
@@ -66,7 +67,7 @@ func Lag(ctx context.Context, services []Service, log *Log) ([]PartitionLag, err
 }
 
 func groupLag(ctx context.Context, s Service, group string, log *Log) ([]PartitionLag, error) {
-	known, err := collect[progress](ctx, s.Pool, statement("progress"), pgx.NamedArgs{"consumer": group})
+	known, err := collect[progress](ctx, s.Pool, statement("progress"), named.Args{"consumer": group})
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"factline.dev/internal/named"
 )
 
 // published is an event of the outbox and what became of its row.
@@ -37,7 +37,7 @@ func (p published) pending() bool {
 }
 
 func (w *walk) events(s Service, id string) ([]published, error) {
-	events, err := collect[published](w.ctx, s.Pool, statement("events"), pgx.NamedArgs{"id": id, "since": since(id)})
+	events, err := collect[published](w.ctx, s.Pool, statement("events"), named.Args{"id": id, "since": since(id)})
 	if isTimeout(err) {
 		return nil, fmt.Errorf("%w; the outbox of %s is too large to be searched by id within %s", err, s.Name, Timeout)
 	}
@@ -95,7 +95,7 @@ func handOver(s Stage, events []published) []published {
 }
 
 func (w *walk) head(s Service, aggregateType, id string) (int64, error) {
-	heads, err := collect[struct{ Version int64 }](w.ctx, s.Pool, statement("head"), pgx.NamedArgs{"aggregate_type": aggregateType, "id": id})
+	heads, err := collect[struct{ Version int64 }](w.ctx, s.Pool, statement("head"), named.Args{"aggregate_type": aggregateType, "id": id})
 	if err != nil || len(heads) == 0 {
 		return 0, err
 	}

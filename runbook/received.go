@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/internal/named"
 )
 
 // received is what one consumer knows of one event.
@@ -45,7 +46,7 @@ func (w *walk) readers(s Stage, next *Stage, events []published) error {
 		}
 	}
 	for _, service := range w.cfg.Services {
-		groups, err := collect[struct{ Consumer string }](w.ctx, service.Pool, statement("readers"), pgx.NamedArgs{"topic": topic})
+		groups, err := collect[struct{ Consumer string }](w.ctx, service.Pool, statement("readers"), named.Args{"topic": topic})
 		if err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (w *walk) group(service Service, group string, events []published) error {
 		if e.Offset == nil {
 			continue
 		}
-		rows, err := collect[received](w.ctx, service.Pool, statement("received"), pgx.NamedArgs{
+		rows, err := collect[received](w.ctx, service.Pool, statement("received"), named.Args{
 			"consumer": group, "topic": e.Topic, "partition": *e.Partition, "offset": *e.Offset, "event_id": e.EventID, "tenant_id": e.TenantID,
 			"aggregate_type": e.AggregateType, "aggregate_id": e.AggregateID, "aggregate_version": e.AggregateVersion,
 		})

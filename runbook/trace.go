@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/oklog/ulid/v2"
+
+	"factline.dev/internal/named"
 )
 
 // Trace follows a quote, an order or an event from its first row to its last and
@@ -60,7 +61,7 @@ func (w *walk) row(s Stage, id string) (*row, error) {
 		}
 		sql = strings.ReplaceAll(sql, "{table}", names[0].Name)
 	}
-	rows, err := collect[row](w.ctx, service.Pool, sql, pgx.NamedArgs{"id": id})
+	rows, err := collect[row](w.ctx, service.Pool, sql, named.Args{"id": id})
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -242,7 +243,7 @@ func (w *walk) elsewhere(id string) (Report, error) {
 	var names []string
 	for _, s := range w.cfg.Services {
 		names = append(names, s.Name)
-		found, err := collect[mention](w.ctx, s.Pool, statement("mentioned"), pgx.NamedArgs{"id": id})
+		found, err := collect[mention](w.ctx, s.Pool, statement("mentioned"), named.Args{"id": id})
 		if err != nil {
 			return Report{}, err
 		}

@@ -27,7 +27,7 @@ const (
 // Rooms is the architecture: who may import whom, and what a library room may
 // bring into its users' programs.
 func Rooms() map[string]Room {
-	library := []string{"envelope", "contract", "migrate", "outbox", "inbox", "consumer", "deadletter", "replay", "runbook"}
+	library := []string{"envelope", "contract", "migrate", "internal/named", "outbox", "inbox", "consumer", "deadletter", "replay", "runbook"}
 	return map[string]Room{
 		"envelope": {IsLibrary: true, Modules: []string{ulid}},
 		"contract": {
@@ -35,8 +35,9 @@ func Rooms() map[string]Room {
 			Modules: []string{"github.com/santhosh-tekuri/jsonschema/v6", "go.yaml.in/yaml/v4"},
 		},
 		"migrate": {IsLibrary: true, Modules: []string{pgx, "github.com/pressly/goose/v3"}},
+		"internal/named": {IsLibrary: true, Modules: []string{pgx}},
 		"outbox": {
-			IsLibrary: true, Imports: []string{"envelope", "contract"},
+			IsLibrary: true, Imports: []string{"envelope", "contract", "internal/named"},
 			Modules: []string{pgx, kgo, prometheus, xsync},
 		},
 		"inbox": {IsLibrary: true, Imports: []string{"envelope"}, Modules: []string{pgx}},
@@ -53,7 +54,7 @@ func Rooms() map[string]Room {
 			Modules: []string{pgx, kgo, kadm, xsync},
 		},
 		"runbook": {
-			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer", "deadletter"},
+			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer", "deadletter", "internal/named"},
 			Modules: []string{pgx, kgo, kadm, ulid},
 		},
 

@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/envelope"
+	"factline.dev/internal/named"
 	"factline.dev/platform/internal/database"
 )
 
@@ -47,14 +49,23 @@ type timerBody struct {
 // Request sets a timer for each line.
 func (f Delayed) Request(ctx context.Context, tx pgx.Tx, requests []Request) error {
 	cause := envelope.CauseFrom(ctx)
-	batch := &pgx.Batch{}
+	var ids, tenants, orders, bodies []string
+	var due []time.Time
 	for _, r := range requests {
-		batch.Queue(statement("insert_timer"), pgx.NamedArgs{
-			"timer_id": "tmr_" + envelope.NewID(), "tenant_id": r.TenantID, "kind": timerKind, "aggregate_id": r.OrderID,
-			"due_at": r.RequestedAt.Add(f.Delay), "body": timerBody{r.LineID, r.Attempt, cause.CorrelationID, cause.Traceparent},
-		})
+		body, err := json.Marshal(timerBody{r.LineID, r.Attempt, cause.CorrelationID, cause.Traceparent})
+		if err != nil {
+			return fmt.Errorf("order: write timer of line %s: %w", r.LineID, err)
+		}
+		ids, tenants, orders = append(ids, "tmr_"+envelope.NewID()), append(tenants, r.TenantID), append(orders, r.OrderID)
+		bodies, due = append(bodies, string(body)), append(due, r.RequestedAt.Add(f.Delay))
 	}
-	return send(ctx, tx, batch, "timers")
+	_, err := tx.Exec(ctx, statement("insert_timers"), named.Args{
+		"kind": timerKind, "timer_ids": ids, "tenant_ids": tenants, "aggregate_ids": orders, "due_at": due, "bodies": bodies,
+	})
+	if err != nil {
+		return fmt.Errorf("order: set timers: %w", err)
+	}
+	return nil
 }
 
 type timer struct {
@@ -118,7 +129,7 @@ func (s *Service) fireDue(ctx context.Context) (bool, error) {
 	var due []timer
 	err := database.Retrying(ctx, func() error {
 		return database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
-			rows, err := tx.Query(ctx, statement("claim_timer"), pgx.NamedArgs{"kind": timerKind, "now": s.now()})
+			rows, err := tx.Query(ctx, statement("claim_timer"), named.Args{"kind": timerKind, "now": s.now()})
 			if err != nil {
 				return err
 			}
@@ -155,7 +166,7 @@ func (s *Service) fire(ctx context.Context, tx pgx.Tx, due []timer) error {
 	if err := s.Complete(ctx, tx, first.TenantID, first.AggregateID, source, results...); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, statement("close_timer"), pgx.NamedArgs{"timer_ids": idsOf(due)})
+	_, err := tx.Exec(ctx, statement("close_timer"), named.Args{"timer_ids": idsOf(due)})
 	return err
 }
 
@@ -169,7 +180,7 @@ func idsOf(timers []timer) []string {
 
 func (s *Service) putBack(ctx context.Context, timers []timer) error {
 	return database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, statement("delay_timer"), pgx.NamedArgs{"timer_ids": idsOf(timers), "until": s.now().Add(timerBackoff)})
+		_, err := tx.Exec(ctx, statement("delay_timer"), named.Args{"timer_ids": idsOf(timers), "until": s.now().Add(timerBackoff)})
 		return err
 	})
 }
@@ -180,7 +191,7 @@ func (s *Service) sweepTimers(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		err := database.InTenant(ctx, s.host.Pool, database.Platform, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, statement("sweep_timers"), pgx.NamedArgs{"before": s.now().Add(-keepTimers)})
+			_, err := tx.Exec(ctx, statement("sweep_timers"), named.Args{"before": s.now().Add(-keepTimers)})
 			return err
 		})
 		if err != nil && ctx.Err() == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"factline.dev/internal/named"
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/seed"
 )
@@ -21,7 +22,7 @@ func (s *Service) Seed(ctx context.Context, tenants []seed.Tenant) error {
 		batch := &pgx.Batch{}
 		for _, t := range tenants {
 			for _, c := range t.Customers {
-				batch.Queue(statement("seed_entitlement"), pgx.NamedArgs{
+				batch.Queue(statement("seed_entitlement"), named.Args{
 					"tenant_id": t.ID, "id": c.Entitlement.CustomerID, "credit_status": c.Entitlement.CreditStatus,
 				})
 			}

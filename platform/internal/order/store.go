@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/envelope"
+	"factline.dev/internal/named"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/web"
 )
@@ -39,7 +40,7 @@ func migrationFiles() fs.FS {
 // find returns an order with its lines, in one round trip. name is find_order or
 // lock_order; the lines are read by a statement of their own, so under the lock.
 func find(ctx context.Context, tx pgx.Tx, name, tenant, id string) (aggregate, error) {
-	args := pgx.NamedArgs{"tenant_id": tenant, "order_id": id}
+	args := named.Args{"tenant_id": tenant, "order_id": id}
 	var found []aggregate
 	var lines []line
 	batch := &pgx.Batch{}
@@ -62,7 +63,7 @@ func find(ctx context.Context, tx pgx.Tx, name, tenant, id string) (aggregate, e
 }
 
 func list(ctx context.Context, tx pgx.Tx, a web.Ask) ([]aggregate, error) {
-	rows, err := tx.Query(ctx, statement("list_orders"), pgx.NamedArgs{
+	rows, err := tx.Query(ctx, statement("list_orders"), named.Args{
 		"tenant_id": a.Tenant, "after": a.After, "quote_id": a.Filter["quoteId"], "customer_id": a.Filter["customerId"],
 		"state": a.Filter["state"], "rows": a.Limit + 1,
 	})
@@ -83,7 +84,7 @@ type captureFacts struct {
 // findCapture locks the quote's mirror, so that the event and the command of one
 // acceptance cannot decide at once.
 func findCapture(ctx context.Context, tx pgx.Tx, tenant string, q quoteAccepted) (f captureFacts, err error) {
-	args := pgx.NamedArgs{"tenant_id": tenant, "quote_id": q.QuoteID, "quote_revision": q.QuoteRevision, "customer_id": q.CustomerID}
+	args := named.Args{"tenant_id": tenant, "quote_id": q.QuoteID, "quote_revision": q.QuoteRevision, "customer_id": q.CustomerID}
 	batch := &pgx.Batch{}
 	batch.Queue(statement("lock_mirror"), args).Query(func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[mirrorQuote])
@@ -103,7 +104,7 @@ func findCapture(ctx context.Context, tx pgx.Tx, tenant string, q quoteAccepted)
 }
 
 func findCreditHold(ctx context.Context, tx pgx.Tx, o aggregate) (hold bool, err error) {
-	err = tx.QueryRow(ctx, statement("find_credit"), pgx.NamedArgs{"tenant_id": o.TenantID, "customer_id": o.CustomerID}).Scan(&hold)
+	err = tx.QueryRow(ctx, statement("find_credit"), named.Args{"tenant_id": o.TenantID, "customer_id": o.CustomerID}).Scan(&hold)
 	if err != nil {
 		return false, fmt.Errorf("order: read credit for %s: %w", o.OrderID, err)
 	}
@@ -111,7 +112,7 @@ func findCreditHold(ctx context.Context, tx pgx.Tx, o aggregate) (hold bool, err
 }
 
 func saveMirror(ctx context.Context, tx pgx.Tx, e envelope.Event[quoteFact], state string) error {
-	_, err := tx.Exec(ctx, statement("upsert_mirror"), pgx.NamedArgs{
+	_, err := tx.Exec(ctx, statement("upsert_mirror"), named.Args{
 		"tenant_id": e.TenantID, "quote_id": e.Payload.QuoteID, "revision": e.Payload.QuoteRevision, "version": e.AggregateVersion,
 		"approval_mode": e.Payload.ApprovalMode, "snapshot_hash": e.Payload.CommercialSnapshotHash, "state": state,
 	})
@@ -128,7 +129,7 @@ type captureRow struct {
 }
 
 func (r captureRow) queue(batch *pgx.Batch, q quoteAccepted, d *decision) {
-	batch.Queue(statement("insert_capture"), pgx.NamedArgs{
+	batch.Queue(statement("insert_capture"), named.Args{
 		"capture_id": r.id, "tenant_id": r.tenant, "quote_id": q.QuoteID, "quote_revision": q.QuoteRevision,
 		"source_event_id": r.sourceEventID, "state": r.state, "order_id": r.orderID, "reason_code": r.refused.reasonCode,
 		"detail": r.refused.detail, "now": d.now,
@@ -146,12 +147,20 @@ func queueOrder(batch *pgx.Batch, d *decision) {
 			batch.Queue(statement("update_line"), lineArgs(d, i))
 		}
 	}
+	queueTransitions(batch, d)
+}
+
+func queueTransitions(batch *pgx.Batch, d *decision) {
+	var versions []int64
+	var lines, from, to, kinds []string
 	for i, e := range d.events {
-		batch.Queue(statement("insert_transition"), pgx.NamedArgs{
-			"order_id": d.OrderID, "version": d.before + int64(i) + 1, "tenant_id": d.TenantID, "order_line_id": e.lineID,
-			"from_state": e.from, "to_state": e.to, "event_type": e.kind, "actor_id": d.actor, "at": d.now, "source_event_id": d.sourceEventID,
-		})
+		versions = append(versions, d.before+int64(i)+1)
+		lines, from, to, kinds = append(lines, e.lineID), append(from, e.from), append(to, e.to), append(kinds, e.kind)
 	}
+	batch.Queue(statement("insert_transitions"), named.Args{
+		"order_id": d.OrderID, "tenant_id": d.TenantID, "actor_id": d.actor, "at": d.now, "source_event_id": d.sourceEventID,
+		"versions": versions, "line_ids": lines, "from_states": from, "to_states": to, "event_types": kinds,
+	})
 }
 
 func queueNewLines(batch *pgx.Batch, d *decision) {
@@ -163,12 +172,12 @@ func queueNewLines(batch *pgx.Batch, d *decision) {
 		}
 	}
 	if len(from) > 0 {
-		batch.Queue(statement("insert_dependencies"), pgx.NamedArgs{"order_id": d.OrderID, "tenant_id": d.TenantID, "line_ids": from, "depends_on": to})
+		batch.Queue(statement("insert_dependencies"), named.Args{"order_id": d.OrderID, "tenant_id": d.TenantID, "line_ids": from, "depends_on": to})
 	}
 }
 
-func orderArgs(d *decision) pgx.NamedArgs {
-	return pgx.NamedArgs{
+func orderArgs(d *decision) named.Args {
+	return named.Args{
 		"order_id": d.OrderID, "tenant_id": d.TenantID, "quote_id": d.QuoteID, "quote_revision": d.QuoteRevision, "version": d.Version,
 		"customer_id": d.CustomerID, "currency": d.Currency, "sales_channel": d.SalesChannel, "state": string(d.State),
 		"one_time_total": d.OneTimeTotal, "recurring_total": d.RecurringTotal, "list_one_time_total": d.ListOneTimeTotal,
@@ -180,9 +189,9 @@ func orderArgs(d *decision) pgx.NamedArgs {
 	}
 }
 
-func lineArgs(d *decision, i int) pgx.NamedArgs {
+func lineArgs(d *decision, i int) named.Args {
 	l := d.Lines[i]
-	return pgx.NamedArgs{
+	return named.Args{
 		"order_id": d.OrderID, "order_line_id": l.OrderLineID, "line_no": i + 1, "tenant_id": d.TenantID, "quote_line_id": l.QuoteLineID,
 		"offer_id": l.OfferID, "offer_name": l.OfferName, "product_code": l.ProductCode, "action": l.Action, "quantity": l.Quantity,
 		"characteristics": l.Characteristics, "site": l.Site, "required": l.Required, "state": string(l.State), "attempt": l.Attempt,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"factline.dev/internal/named"
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/seed"
 )
@@ -30,14 +31,14 @@ func (s *Service) Seed(ctx context.Context, tenants []seed.Tenant) error {
 }
 
 func queueSeed(batch *pgx.Batch, t seed.Tenant) {
-	batch.Queue(statement("seed_policy"), pgx.NamedArgs{"tenant_id": t.ID, "version": t.Policy.DiscountPolicyVersion, "body": t.Policy})
-	batch.Queue(statement("seed_price_book"), pgx.NamedArgs{
+	batch.Queue(statement("seed_policy"), named.Args{"tenant_id": t.ID, "version": t.Policy.DiscountPolicyVersion, "body": t.Policy})
+	batch.Queue(statement("seed_price_book"), named.Args{
 		"tenant_id": t.ID, "id": t.Book.PriceBookID, "code": t.Book.PriceBookCode, "version": t.Book.PriceBookVersion, "body": t.Book,
 	})
 	for _, c := range t.Customers {
-		batch.Queue(statement("seed_entitlement"), pgx.NamedArgs{"tenant_id": t.ID, "id": c.Entitlement.CustomerID, "body": c.Entitlement})
+		batch.Queue(statement("seed_entitlement"), named.Args{"tenant_id": t.ID, "id": c.Entitlement.CustomerID, "body": c.Entitlement})
 		for _, cfg := range c.Configurations {
-			batch.Queue(statement("seed_configuration"), pgx.NamedArgs{"tenant_id": t.ID, "id": cfg.ConfigurationID, "body": cfg})
+			batch.Queue(statement("seed_configuration"), named.Args{"tenant_id": t.ID, "id": cfg.ConfigurationID, "body": cfg})
 		}
 	}
 }

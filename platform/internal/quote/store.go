@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"factline.dev/internal/named"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/web"
 )
@@ -33,7 +34,7 @@ func statement(name string) string {
 // find returns a quote with its lines, in one round trip. name is find_quote or
 // lock_quote; the lines are read by a statement of their own, so under the lock.
 func find(ctx context.Context, tx pgx.Tx, name, tenant, id string) (aggregate, error) {
-	args := pgx.NamedArgs{"tenant_id": tenant, "quote_id": id}
+	args := named.Args{"tenant_id": tenant, "quote_id": id}
 	var found []aggregate
 	var lines []line
 	batch := &pgx.Batch{}
@@ -56,7 +57,7 @@ func find(ctx context.Context, tx pgx.Tx, name, tenant, id string) (aggregate, e
 }
 
 func list(ctx context.Context, tx pgx.Tx, a web.Ask) ([]aggregate, error) {
-	rows, err := tx.Query(ctx, statement("list_quotes"), pgx.NamedArgs{
+	rows, err := tx.Query(ctx, statement("list_quotes"), named.Args{
 		"tenant_id": a.Tenant, "after": a.After, "customer_id": a.Filter["customerId"], "state": a.Filter["state"], "rows": a.Limit + 1,
 	})
 	if err != nil {
@@ -67,7 +68,7 @@ func list(ctx context.Context, tx pgx.Tx, a web.Ask) ([]aggregate, error) {
 
 func findMirrors(ctx context.Context, tx pgx.Tx, tenant string, r draftRequest) (mirrors, error) {
 	m := mirrors{configurations: map[string]configuration{}}
-	err := tx.QueryRow(ctx, statement("find_mirrors"), pgx.NamedArgs{"tenant_id": tenant, "customer_id": r.CustomerID}).
+	err := tx.QueryRow(ctx, statement("find_mirrors"), named.Args{"tenant_id": tenant, "customer_id": r.CustomerID}).
 		Scan(&m.entitlement, &m.book, &m.policy, &m.quoteNumber)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return m, fmt.Errorf("quote: read mirrors: %w", err)
@@ -76,7 +77,7 @@ func findMirrors(ctx context.Context, tx pgx.Tx, tenant string, r draftRequest) 
 	for _, l := range r.Lines {
 		ids = append(ids, l.ConfigurationID)
 	}
-	rows, err := tx.Query(ctx, statement("find_configurations"), pgx.NamedArgs{"tenant_id": tenant, "configuration_ids": ids})
+	rows, err := tx.Query(ctx, statement("find_configurations"), named.Args{"tenant_id": tenant, "configuration_ids": ids})
 	if err != nil {
 		return m, fmt.Errorf("quote: read configurations: %w", err)
 	}
@@ -95,7 +96,7 @@ func findMarket(ctx context.Context, tx pgx.Tx, d *decision) (m market, err erro
 	for _, l := range d.Lines {
 		ids = append(ids, l.ConfigurationID)
 	}
-	err = tx.QueryRow(ctx, statement("find_market"), pgx.NamedArgs{
+	err = tx.QueryRow(ctx, statement("find_market"), named.Args{
 		"tenant_id": d.TenantID, "price_book_code": d.PriceBookCode, "customer_id": d.CustomerID, "configuration_ids": ids, "now": d.now,
 	}).Scan(&m.currentBookID, &m.creditHold, &m.configurationsValid)
 	if err != nil {
@@ -115,7 +116,7 @@ func save(ctx context.Context, tx pgx.Tx, d *decision) error {
 		}
 	}
 	for i, e := range d.events {
-		batch.Queue(statement("insert_transition"), pgx.NamedArgs{
+		batch.Queue(statement("insert_transition"), named.Args{
 			"quote_id": d.QuoteID, "version": d.before + int64(i) + 1, "tenant_id": d.TenantID,
 			"from_state": string(e.from), "to_state": string(e.to), "event_type": e.kind, "actor_id": d.actor, "at": d.now,
 		})
@@ -126,8 +127,8 @@ func save(ctx context.Context, tx pgx.Tx, d *decision) error {
 	return nil
 }
 
-func quoteArgs(d *decision) pgx.NamedArgs {
-	return pgx.NamedArgs{
+func quoteArgs(d *decision) named.Args {
+	return named.Args{
 		"quote_id": d.QuoteID, "tenant_id": d.TenantID, "quote_number": d.QuoteNumber, "revision": d.Revision, "version": d.Version,
 		"customer_id": d.CustomerID, "currency": d.Currency, "price_book_code": d.PriceBookCode, "sales_channel": d.SalesChannel,
 		"state": string(d.State), "valid_from": d.ValidFrom, "valid_until": d.ValidUntil, "catalog_version_id": d.CatalogVersionID,
@@ -143,8 +144,8 @@ func quoteArgs(d *decision) pgx.NamedArgs {
 	}
 }
 
-func lineArgs(d *decision, i int, l line) pgx.NamedArgs {
-	return pgx.NamedArgs{
+func lineArgs(d *decision, i int, l line) named.Args {
+	return named.Args{
 		"quote_id": d.QuoteID, "revision": d.Revision, "quote_line_id": l.QuoteLineID, "line_no": i + 1, "tenant_id": d.TenantID,
 		"configuration_id": l.ConfigurationID, "configuration_hash": l.ConfigurationHash, "item_id": l.ItemID, "offer_id": l.OfferID,
 		"offer_name": l.OfferName, "product_code": l.ProductCode, "action": l.Action, "quantity": l.Quantity,
@@ -155,7 +156,7 @@ func lineArgs(d *decision, i int, l line) pgx.NamedArgs {
 }
 
 func saveAcceptance(ctx context.Context, tx pgx.Tx, d *decision, evidence evidenceRequest, key string) error {
-	_, err := tx.Exec(ctx, statement("insert_acceptance"), pgx.NamedArgs{
+	_, err := tx.Exec(ctx, statement("insert_acceptance"), named.Args{
 		"quote_id": d.QuoteID, "revision": d.Revision, "tenant_id": d.TenantID, "accepted_by": d.AcceptedBy, "accepted_at": d.now,
 		"evidence_ref": d.AcceptedEvidenceRef, "evidence_method": evidence.Method, "evidence_reference": evidence.Reference,
 		"snapshot_hash": d.CommercialSnapshotHash, "idempotency_key": key,
