@@ -76,6 +76,40 @@ func TestUnorderedAppliesEachIDOnceWhateverItsVersion(t *testing.T) {
 	}
 }
 
+// A record without effect needs no transaction of its own, but its offset must
+// reach the database: alone after a while, else with the next that matters.
+func TestUnorderedPassesOverWhatItDoesNotHandle(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	unordered := func(c *consumer.Config) { c.Subscriptions[0].Mode = consumer.Unordered }
+	stop := b.start(unordered)
+	other := func(version int64) envelope.Raw {
+		e := order("a", version)
+		e.EventType = "OrderAudited"
+		return e
+	}
+	for version := range int64(20) {
+		b.send(other(version + 1))
+	}
+	b.wantNext(20)
+	if n := b.counter("factline_consumer_events_total", "advanced", "other"); n != 20 {
+		t.Errorf("%v events are counted as advanced, want 20", n)
+	}
+	if n := b.counter("factline_consumer_chunk_seconds"); n < 1 || n > 10 {
+		t.Errorf("%v transactions for 20 records that mean nothing, want a few", n)
+	}
+	b.send(other(21), order("a", 22), other(23))
+	b.wantEffects("a/22")
+	b.wantNext(23)
+	b.wantCommitted(23)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.start(unordered)
+	b.send(order("a", 24))
+	b.wantEffects("a/22", "a/24")
+}
+
 func TestLatestAppliesWhatIsNewerAndDeletesByTombstone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
