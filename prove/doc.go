@@ -7,6 +7,10 @@
 // the platform is its child process, started from a program that calls
 // [RunChild], so that it can be killed like any process.
 //
+// [Kills] is the proof of `factline up`: all of it, database and broker included,
+// is killed under load again and again. There the prover hosts nothing, and looks
+// at what is left through connections of its own after the last restart.
+//
 // The parts: workload makes operations, fault injects and brings evidence that it
 // fired, history records from outside, check judges by pure functions, report
 // says what was seen. A fault without evidence makes the proof INCONCLUSIVE.

@@ -33,8 +33,8 @@ func readings() []reading {
 
 // await asks until nothing is left to wait for. What is still missing when the
 // patience ends is the error.
-func (s *slice) await(ctx context.Context, what string, missing func(context.Context) ([]string, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+func (o *observer) await(ctx context.Context, what string, missing func(context.Context) ([]string, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, o.patience)
 	defer cancel()
 	var last []string
 	for {
@@ -47,9 +47,10 @@ func (s *slice) await(ctx context.Context, what string, missing func(context.Con
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("prove: wait until %s: not after %s: %s (last error: %w)", what, s.cfg.Patience, strings.Join(first(last, 10), "; "), err)
-		case <-s.child.Done():
-			return fmt.Errorf("prove: wait until %s: the platform ended by itself; its log is %s (keep it with --keep)", what, s.dir+"/platform.log")
+			late := fmt.Errorf("prove: wait until %s: not after %s: %s", what, o.patience, strings.Join(first(last, 10), "; "))
+			return errors.Join(late, err)
+		case <-o.child.Done():
+			return fmt.Errorf("prove: wait until %s: the platform ended by itself: %s", what, o.child.Tail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -62,26 +63,15 @@ func first(all []string, n int) []string {
 	return all
 }
 
-// settleAndRecord waits for rest and records. Where there is none it judges what
-// there is, so that the report names what is lost and not only that one waits.
-func (s *slice) settleAndRecord(ctx context.Context, out *outcome) (history.History, error) {
-	restless := s.settle(ctx)
-	h, err := s.record(ctx)
-	if restless != nil && err == nil {
-		s.judge(h, out)
-	}
-	return h, errors.Join(restless, err)
-}
-
 // settle waits until every accepted quote has its order at its end, everything
 // is published, and every group has read the whole log.
-func (s *slice) settle(ctx context.Context) error {
-	return s.await(ctx, "the platform is at rest", s.unsettled)
+func (o *observer) settle(ctx context.Context) error {
+	return o.await(ctx, "the platform is at rest", o.unsettled)
 }
 
-func (s *slice) unsettled(ctx context.Context) ([]string, error) {
+func (o *observer) unsettled(ctx context.Context) ([]string, error) {
 	var left []string
-	accepted, err := s.recorder.Accepted(ctx)
+	accepted, err := o.recorder.Accepted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,16 +80,16 @@ func (s *slice) unsettled(ctx context.Context) ([]string, error) {
 			left = append(left, "quote "+q.QuoteID+" is "+q.State)
 		}
 	}
-	orders, err := s.recorder.Orders(ctx)
+	orders, err := o.recorder.Orders(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range orders {
-		if o.State != "COMPLETED" {
-			left = append(left, "order "+o.OrderID+" is "+o.State)
+	for _, order := range orders {
+		if order.State != "COMPLETED" {
+			left = append(left, "order "+order.OrderID+" is "+order.State)
 		}
 	}
-	waiting, err := s.recorder.Waiting(ctx)
+	waiting, err := o.recorder.Waiting(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,17 +98,17 @@ func (s *slice) unsettled(ctx context.Context) ([]string, error) {
 			left = append(left, fmt.Sprintf("%s has %d events to publish", w.Service, w.Unpublished))
 		}
 	}
-	behind, err := s.behind(ctx)
+	behind, err := o.behind(ctx)
 	return append(left, behind...), err
 }
 
 // behind are the groups that have not read the whole log.
-func (s *slice) behind(ctx context.Context) ([]string, error) {
-	ends, err := s.recorder.EndOffsets(ctx)
+func (o *observer) behind(ctx context.Context) ([]string, error) {
+	ends, err := o.recorder.EndOffsets(ctx)
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.recorder.NextOffsets(ctx)
+	next, err := o.recorder.NextOffsets(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -29,26 +29,19 @@ type slice struct {
 	ahead map[string]int64
 }
 
-// step does its part and reports what it saw. An error means that the proof
-// cannot go on.
-type step struct {
-	name string
-	do   func(*slice, context.Context, *outcome) error
-}
-
-func steps() []step {
+func (s *slice) steps() []step {
 	all := []step{
-		{"quotes accepted over HTTP become completed orders", (*slice).acceptQuotes},
-		{"a replay from the first record gives the same database state", (*slice).replayAll},
-		{"a repeated event id is ignored", (*slice).repeatEvents},
-		{"lag and processing metrics are visible", (*slice).readMetrics},
-		{"an invalid event goes to the dead letters, blocks its key, and a skip releases it", (*slice).breakEvent},
-		{"an unreadable record goes to the dead letters and blocks nothing", (*slice).breakRecord},
+		{"quotes accepted over HTTP become completed orders", s.acceptQuotes},
+		{"a replay from the first record gives the same database state", s.replayAll},
+		{"a repeated event id is ignored", s.repeatEvents},
+		{"lag and processing metrics are visible", s.readMetrics},
+		{"an invalid event goes to the dead letters, blocks its key, and a skip releases it", s.breakEvent},
+		{"an unreadable record goes to the dead letters and blocks nothing", s.breakRecord},
 	}
 	for _, k := range kills() {
-		all = append(all, step{"SIGKILL " + k.title, func(s *slice, ctx context.Context, out *outcome) error { return s.kill(ctx, k, out) }})
+		all = append(all, step{"SIGKILL " + k.title, func(ctx context.Context, out *outcome) error { return s.kill(ctx, k, out) }})
 	}
-	return append(all, step{"after all of it nothing is lost or doubled, and a replay gives the same state", (*slice).judgeAll})
+	return append(all, step{"after all of it nothing is lost or doubled, and a replay gives the same state", s.judgeAll})
 }
 
 // Slice runs the proof. The error says why it could not be run to its end; what
@@ -69,88 +62,32 @@ func Slice(ctx context.Context, cfg Config) (*report.Report, error) {
 		report: &report.Report{Scenario: "slice", Seed: cfg.Seed, Facts: stack.facts(ctx), CannotShow: stack.cannotShow(ctx)},
 	}
 	cfg.OnHead(s.report)
-	err = s.run(ctx)
+	err = perform(ctx, s.steps(), s.report, cfg.OnStep)
 	s.client.Close()
 	err = errors.Join(err, stack.close(ctx))
-	s.report.Seconds = time.Since(started).Seconds()
-	s.report.Judge()
-	if err != nil && s.report.Verdict == report.Pass {
-		s.report.Verdict = report.Inconclusive
-	}
+	conclude(s.report, started, err)
 	return s.report, err
 }
 
-func (s *slice) run(ctx context.Context) error {
-	for _, st := range steps() {
-		started := time.Now()
-		out := &outcome{step: report.Step{Name: st.name, Verdict: report.Pass}}
-		err := st.do(s, ctx, out)
-		if err != nil {
-			out.fail(err.Error())
-		}
-		out.step.Seconds = time.Since(started).Seconds()
-		s.report.Steps = append(s.report.Steps, out.step)
-		s.cfg.OnStep(out.step)
-		if err != nil {
-			return fmt.Errorf("prove: the proof ended early at %q: %w", st.name, err)
-		}
+// settleAndRecord waits for rest and records. Where there is none it judges what
+// there is, so that the report names what is lost and not only that one waits.
+func (s *slice) settleAndRecord(ctx context.Context, out *outcome) (history.History, error) {
+	restless := s.settle(ctx)
+	h, err := s.record(ctx)
+	if restless != nil && err == nil {
+		s.judge(h, out)
 	}
-	return nil
-}
-
-// outcome gathers what a step saw.
-type outcome struct{ step report.Step }
-
-func (o *outcome) saw(format string, args ...any) {
-	o.step.Observed = append(o.step.Observed, fmt.Sprintf(format, args...))
-}
-
-func (o *outcome) fail(problems ...string) {
-	if len(problems) > 0 {
-		o.step.Problems = append(o.step.Problems, problems...)
-		o.step.Verdict = report.Fail
-	}
-}
-
-// check adds a judgement; a problem fails the step.
-func (o *outcome) check(r check.Result) {
-	o.saw("%s: %s", r.Name, r.Observed)
-	o.fail(r.Problems...)
-}
-
-// fired adds the evidence of a fault; without it the step tested nothing.
-func (o *outcome) fired(r check.Result) {
-	o.saw("%s: %s", r.Name, r.Observed)
-	if !r.OK() {
-		o.step.Problems = append(o.step.Problems, r.Problems...)
-		if o.step.Verdict == report.Pass {
-			o.step.Verdict = report.Inconclusive
-		}
-	}
+	return h, errors.Join(restless, err)
 }
 
 // record reads everything that checks look at.
-func (s *slice) record(ctx context.Context) (h history.History, err error) {
-	h = s.known
-	h.Seed, h.TakenAt = s.report.Seed, time.Now().UTC()
+func (s *slice) record(ctx context.Context) (history.History, error) {
+	h := s.known
+	h.Seed = s.report.Seed
 	for _, f := range s.report.Facts {
 		h.Versions = append(h.Versions, [2]string{f.Name, f.Value})
 	}
-	read := func(part func() error) {
-		if err == nil {
-			err = part()
-		}
-	}
-	r := s.recorder
-	read(func() error { h.Accepted, err = r.Accepted(ctx); return err })
-	read(func() error { h.Orders, err = r.Orders(ctx); return err })
-	read(func() error { h.Summaries, err = r.Summaries(ctx); return err })
-	read(func() error { h.Committed, err = r.Committed(ctx); return err })
-	read(func() error { h.Log, err = r.Log(ctx); return err })
-	read(func() error { h.Inboxes, err = r.Inboxes(ctx); return err })
-	read(func() error { h.Tables, err = r.Tables(ctx); return err })
-	read(func() error { h.Waiting, err = r.Waiting(ctx); return err })
-	return h, err
+	return s.read(ctx, h)
 }
 
 func (s *slice) save(h history.History) error {
@@ -171,6 +108,7 @@ func (s *slice) save(h history.History) error {
 func (s *slice) judge(h history.History, out *outcome) {
 	out.check(check.OneOrderPerQuote(h.Quotes, h.Accepted, h.Orders))
 	out.check(check.CommittedAreOnLog(h.Committed, h.Log))
+	out.check(check.ValuesAsCommitted(h.Committed, h.Log))
 	out.check(check.FirstOccurrencesInOrder(h.Log))
 	out.check(check.EffectsOnce(h.Committed, h.Log, h.Orders))
 	out.check(check.ProjectionShowsOrders(h.Orders, h.Summaries, s.ahead))

@@ -18,7 +18,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"factline.dev/contract"
 	"factline.dev/internal/devstack"
 	"factline.dev/platform"
 	"factline.dev/prove/fault"
@@ -29,23 +28,21 @@ import (
 // stack is what a proof runs on: database and broker in this process or outside,
 // the platform as a child.
 type stack struct {
+	observer
+
 	cfg       Config
 	dir       string
-	catalogue *contract.Catalogue
 	postgres  *devstack.Postgres
 	broker    *devstack.Broker
 	admin     string
 	prefix    string
 	databases map[string]string
-	brokers   []string
 	listen    string
 	session   time.Duration
-	recorder  *history.Recorder
-	child     *fault.Child
 }
 
 func startStack(ctx context.Context, cfg Config) (*stack, error) {
-	s := &stack{cfg: cfg, prefix: "factline_prove_" + strings.ToLower(rand.Text()[:8]) + "_"}
+	s := &stack{observer: observer{patience: cfg.Patience}, cfg: cfg, prefix: "factline_prove_" + strings.ToLower(rand.Text()[:8]) + "_"}
 	err := s.start(ctx)
 	if err != nil {
 		return nil, errors.Join(err, s.close(ctx))
@@ -142,14 +139,6 @@ func (s *stack) checkEmpty(ctx context.Context) error {
 	return nil
 }
 
-// topics are the main and the dead-letter topics.
-func (s *stack) topics() (names []string) {
-	for _, t := range s.catalogue.Topics() {
-		names = append(names, t.Name, t.DeadLetterTopic())
-	}
-	return names
-}
-
 func (s *stack) provision(ctx context.Context) (err error) {
 	s.databases, err = platform.Provision(ctx, platform.ProvisionConfig{AdminURL: s.admin, Prefix: s.prefix})
 	return err
@@ -164,13 +153,8 @@ func (s *stack) record(ctx context.Context) (err error) {
 // one, so that clients can go on.
 func (s *stack) startPlatform(ctx context.Context) (err error) {
 	if s.listen == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return fmt.Errorf("prove: find a port for the platform: %w", err)
-		}
-		s.listen = l.Addr().String()
-		if err := l.Close(); err != nil {
-			return fmt.Errorf("prove: find a port for the platform: %w", err)
+		if s.listen, err = freeAddress(); err != nil {
+			return err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
@@ -182,6 +166,18 @@ func (s *stack) startPlatform(ctx context.Context) (err error) {
 		},
 	})
 	return err
+}
+
+// freeAddress is one on this machine that nobody listens on now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("prove: find a port for the platform: %w", err)
+	}
+	if err := l.Close(); err != nil {
+		return "", fmt.Errorf("prove: find a port for the platform: %w", err)
+	}
+	return l.Addr().String(), nil
 }
 
 func (s *stack) base() string { return "http://" + s.listen }

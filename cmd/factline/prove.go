@@ -48,7 +48,7 @@ Ends with 1 when a step failed, or when a fault did not provably fire.`,
 		Use: platformOfProof, Short: "The platform as a proof runs and kills it", Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return prove.RunChild(cmd.Context(), os.Stdin, os.Stdout) },
 	}
-	return newGroup("prove", "Proofs: break the platform and look at what is left", slice, child)
+	return newGroup("prove", "Proofs: break the platform and look at what is left", slice, newProveKills(a), child)
 }
 
 func (a *app) proveSlice(ctx context.Context, cfg prove.Config) error {
@@ -70,12 +70,13 @@ func (a *app) proveSlice(ctx context.Context, cfg prove.Config) error {
 	if printed := a.print(got, func(w io.Writer) error { return got.WriteTail(w) }); printed != nil {
 		return errors.Join(err, printed)
 	}
-	return proofVerdict(got, err)
+	return proofVerdict(got, err, "prove slice --keep")
 }
 
-// proofVerdict repeats no problem: the steps have said them all.
-func proofVerdict(r *report.Report, err error) error {
-	again := fmt.Sprintf("prove slice --keep --seed %d", r.Seed)
+// proofVerdict repeats no problem: the steps have said them all. With the seed,
+// again is the command that runs the proof again.
+func proofVerdict(r *report.Report, err error, again string) error {
+	again = fmt.Sprintf("%s --seed %d", again, r.Seed)
 	switch {
 	case r.Verdict == report.Pass && err == nil:
 		return nil

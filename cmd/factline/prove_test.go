@@ -55,6 +55,29 @@ func checkHistory(t *testing.T, file string) {
 	}
 }
 
+// The program kills itself whole, twice, and judges what it left.
+func TestProveKillsPassesOnAShortRun(t *testing.T) {
+	t.Parallel()
+	dir := stackFolder(t)
+	env := []string{"FACTLINE_POSTGRES=postgres://nobody@127.0.0.1:1/none", "FACTLINE_KAFKA=127.0.0.1:1"} // not to be used
+	got := runProgram(t, env, "prove", "kills", "--json", "--times", "2", "--rate", "20", "--seed", "3", "--dir", dir)
+	var proof report.Report
+	if err := json.Unmarshal([]byte(got.stdout), &proof); err != nil {
+		t.Fatalf("no report (%v), exit %d\n%s%s", err, got.code, got.stdout, got.stderr)
+	}
+	if got.code != exitOK || proof.Verdict != report.Pass || proof.Seed != 3 || len(proof.Steps) != 7 {
+		t.Errorf("exit %d, verdict %s, seed %d, %d steps\n%s", got.code, proof.Verdict, proof.Seed, len(proof.Steps), got.stderr)
+	}
+	for _, s := range proof.Steps {
+		if s.Verdict != report.Pass {
+			t.Errorf("%s: %s %q", s.Verdict, s.Name, s.Problems)
+		}
+	}
+	if log, err := os.ReadFile(filepath.Join(dir, "up", "logs", "postgres.log")); err != nil || strings.Count(string(log), "automatic recovery in progress") != 2 {
+		t.Errorf("the database did not recover twice (%v):\n%s", err, log)
+	}
+}
+
 func TestProofVerdicts(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -72,7 +95,7 @@ func TestProofVerdicts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			code, next := exitOK, ""
-			if f, ok := errors.AsType[*failure](proofVerdict(&report.Report{Verdict: c.verdict, Seed: 5}, c.err)); ok {
+			if f, ok := errors.AsType[*failure](proofVerdict(&report.Report{Verdict: c.verdict, Seed: 5}, c.err, "prove slice --keep")); ok {
 				code, next = f.code, f.next
 			}
 			if code != c.want || (code != exitOK && !strings.Contains(next, "--seed 5")) {
@@ -89,6 +112,7 @@ func TestProveRefusesWhatCannotWork(t *testing.T) {
 		args       []string
 	}{
 		{"too few quotes", "prove.Config.Quotes", []string{"prove", "slice", "--quotes", "1"}},
+		{"a folder with content", "empty or missing", []string{"prove", "kills", "--dir", "testdata"}},
 		{"the child without its parent", "factline prove", []string{"prove", platformOfProof}},
 	}
 	for _, c := range cases {

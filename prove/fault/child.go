@@ -17,7 +17,7 @@ import (
 
 // Spec says how to start a child.
 type Spec struct {
-	// Binary and Args run a program that calls [Serve].
+	// Binary and Args run a program that calls [Serve], or any other with Ready.
 	Binary string
 	Args   []string
 	// Env are variables beside those of the parent.
@@ -27,11 +27,16 @@ type Spec struct {
 	Settings any
 	// LogFile takes its standard error.
 	LogFile string
+	// Ready tells by a line of its standard output that the program works. For
+	// one that does not call [Serve]: it is sent no settings, has no points to
+	// arm, and is asked to end by SIGINT. Default none.
+	Ready func(line string) bool
 }
 
 // Child is a running program. Its methods may be called by one goroutine.
 type Child struct {
 	cmd     *exec.Cmd
+	spec    Spec
 	in      io.WriteCloser
 	log     *os.File
 	ready   chan struct{}
@@ -44,6 +49,19 @@ type Child struct {
 
 // Start runs the program and returns once it is ready.
 func Start(ctx context.Context, spec Spec) (*Child, error) {
+	c, err := Launch(spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.AwaitReady(ctx); err != nil {
+		_, _ = c.Kill() // it may have ended by itself
+		return nil, err
+	}
+	return c, nil
+}
+
+// Launch runs the program and does not wait for it.
+func Launch(spec Spec) (*Child, error) {
 	log, err := os.OpenFile(spec.LogFile, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("fault: start the platform: %w", err)
@@ -52,26 +70,41 @@ func Start(ctx context.Context, spec Spec) (*Child, error) {
 	cmd.Env, cmd.Stderr = append(os.Environ(), spec.Env...), log
 	cmd.SysProcAttr = attributes()
 	c := &Child{
-		cmd: cmd, log: log, ready: make(chan struct{}), armed: make(chan Point, 1), hits: make(chan Hit, 1),
+		cmd: cmd, spec: spec, log: log, ready: make(chan struct{}), armed: make(chan Point, 1), hits: make(chan Hit, 1),
 		done: make(chan struct{}), started: time.Now(),
 	}
-	if err := c.run(spec.Settings); err != nil {
+	if err := c.run(); err != nil {
 		_ = log.Close()
 		return nil, fmt.Errorf("fault: start %s: %w", spec.Binary, err)
 	}
+	return c, nil
+}
+
+// AwaitReady returns once the program works. It fails when the program ends
+// instead, or when ctx does; then the program is still there.
+func (c *Child) AwaitReady(ctx context.Context) error {
 	select {
 	case <-c.ready:
-		return c, nil
+		return nil
 	case <-c.done:
-		return nil, fmt.Errorf("fault: start the platform: it ended at once (%w): %s", c.waitErr, c.tail())
+		return fmt.Errorf("fault: start the platform: it ended at once (%w): %s", c.waitErr, c.Tail())
 	case <-ctx.Done():
-		_, _ = c.Kill()
-		return nil, fmt.Errorf("fault: start the platform: it is not ready: %w: %s", ctx.Err(), c.tail())
+		return fmt.Errorf("fault: start the platform: it is not ready: %w: %s", ctx.Err(), c.Tail())
 	}
 }
 
-func (c *Child) run(settings any) error {
-	text, err := json.Marshal(settings)
+// Ready reports whether the program works, or did until it ended.
+func (c *Child) Ready() bool {
+	select {
+	case <-c.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *Child) run() error {
+	text, err := json.Marshal(c.spec.Settings)
 	if err != nil {
 		return err
 	}
@@ -89,6 +122,9 @@ func (c *Child) run(settings any) error {
 	if err := <-started; err != nil {
 		return err
 	}
+	if c.spec.Ready != nil {
+		return nil
+	}
 	return c.send(command{Settings: text})
 }
 
@@ -104,7 +140,11 @@ func (c *Child) live(reader, writer *os.File, started chan<- error) {
 	if err != nil {
 		return
 	}
-	c.listen(reader)
+	if c.spec.Ready != nil {
+		c.watch(reader)
+	} else {
+		c.listen(reader)
+	}
 	c.waitErr = c.cmd.Wait()
 	_ = c.log.Close()
 	close(c.done)
@@ -125,6 +165,15 @@ func (c *Child) listen(out io.Reader) {
 			c.armed <- *n.Armed
 		case n.Hit != nil:
 			c.hits <- *n.Hit
+		}
+	}
+}
+
+// watch reads what a foreign program prints, to its end.
+func (c *Child) watch(out io.Reader) {
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if !c.Ready() && c.spec.Ready(lines.Text()) {
+			close(c.ready)
 		}
 	}
 }
@@ -156,7 +205,7 @@ func (c *Child) Arm(ctx context.Context, p Point) error {
 	case <-c.armed:
 		return nil
 	case <-c.done:
-		return fmt.Errorf("fault: arm %s: the platform ended: %s", p.Name, c.tail())
+		return fmt.Errorf("fault: arm %s: the platform ended: %s", p.Name, c.Tail())
 	case <-ctx.Done():
 		return fmt.Errorf("fault: arm %s: %w", p.Name, ctx.Err())
 	}
@@ -171,29 +220,46 @@ func (c *Child) AwaitHit(ctx context.Context) (Hit, error) {
 	case hit := <-c.hits:
 		return hit, nil
 	case <-c.done:
-		return Hit{}, fmt.Errorf("fault: wait for a hit: the platform ended by itself: %s", c.tail())
+		return Hit{}, fmt.Errorf("fault: wait for a hit: the platform ended by itself: %s", c.Tail())
 	case <-ctx.Done():
 		return Hit{}, ErrNotReached
 	}
 }
 
-// Kill sends SIGKILL to the child's process id, waits, and returns what ended it
-// by its wait status: "killed" for SIGKILL.
-func (c *Child) Kill() (signal string, err error) {
+// Kill sends SIGKILL to the child's process id, waits, and returns what ended
+// it, as [Child.Ending] does. A child that has ended already is sent nothing:
+// its id may be somebody else's by now.
+func (c *Child) Kill() (ending string, err error) {
+	select {
+	case <-c.done:
+		return c.Ending(), nil
+	default:
+	}
 	if err := syscall.Kill(c.PID(), syscall.SIGKILL); err != nil {
 		return "", fmt.Errorf("fault: kill process %d: %w", c.PID(), err)
 	}
 	<-c.done
+	return c.Ending(), nil
+}
+
+// Ending is what ended the child by its wait status: "killed" for SIGKILL, the
+// name of another signal, or "exit" and its code. Empty while it runs.
+func (c *Child) Ending() string {
+	select {
+	case <-c.done:
+	default:
+		return ""
+	}
 	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
 	case !ok:
-		return "", errors.New("fault: read the wait status: this system has none")
+		return "unknown on this system"
 	case !status.Signaled():
-		return fmt.Sprintf("exit %d", status.ExitStatus()), nil
+		return fmt.Sprintf("exit %d", status.ExitStatus())
 	case status.Signal() == syscall.SIGKILL:
-		return "killed", nil
+		return "killed"
 	}
-	return status.Signal().String(), nil
+	return status.Signal().String()
 }
 
 // Stop asks the child to end and kills it after the time given.
@@ -204,6 +270,9 @@ func (c *Child) Stop(patience time.Duration) error {
 	default:
 	}
 	_ = c.in.Close()
+	if c.spec.Ready != nil {
+		_ = c.cmd.Process.Signal(syscall.SIGINT) // it may just have ended
+	}
 	select {
 	case <-c.done:
 		return nil
@@ -213,8 +282,8 @@ func (c *Child) Stop(patience time.Duration) error {
 	}
 }
 
-// tail is the end of the child's log.
-func (c *Child) tail() string {
+// Tail is the end of the child's log.
+func (c *Child) Tail() string {
 	text, err := os.ReadFile(c.log.Name())
 	if err != nil {
 		return "no log"

@@ -157,6 +157,50 @@ func TestAStubbornChildIsKilledAndTold(t *testing.T) {
 	}
 }
 
+// foreign runs a program that knows nothing of this package.
+func foreign(t *testing.T, script string) *Child {
+	t.Helper()
+	child, err := Launch(Spec{
+		Binary: "/bin/sh", Args: []string{"-c", script}, LogFile: filepath.Join(t.TempDir(), "log"),
+		Ready: func(line string) bool { return line == "works" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = child.Kill() })
+	return child
+}
+
+func TestAForeignProgramIsReadyByWhatItPrintsAndEndsByAnInterrupt(t *testing.T) {
+	t.Parallel()
+	child := foreign(t, `trap 'exit 7' INT; echo starts; echo works; echo works; while :; do sleep 0.01; done`)
+	if err := child.AwaitReady(t.Context()); err != nil || !child.Ready() || child.Ending() != "" {
+		t.Fatalf("ready %v, ended by %q: %v", child.Ready(), child.Ending(), err)
+	}
+	if err := child.Stop(10 * time.Second); err != nil || child.Ending() != "exit 7" {
+		t.Errorf("ended by %q, %v", child.Ending(), err)
+	}
+	if ending, err := child.Kill(); err != nil || ending != "exit 7" {
+		t.Errorf("killing it again: %q, %v", ending, err)
+	}
+}
+
+func TestAForeignProgramThatIsNotReadyCanBeKilled(t *testing.T) {
+	t.Parallel()
+	child := foreign(t, `echo starts; while :; do sleep 0.01; done`)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := child.AwaitReady(ctx); !errors.Is(err, context.DeadlineExceeded) || child.Ready() {
+		t.Errorf("ready %v: %v", child.Ready(), err)
+	}
+	if ending, err := child.Kill(); err != nil || ending != "killed" {
+		t.Errorf("ended by %q, %v", ending, err)
+	}
+	if err := child.AwaitReady(t.Context()); err == nil {
+		t.Error("a dead program is ready")
+	}
+}
+
 func TestServeRefusesToRunWithoutAParent(t *testing.T) {
 	t.Parallel()
 	for _, input := range []string{"", "{}\n", "not json\n"} {

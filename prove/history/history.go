@@ -38,6 +38,14 @@ type Event struct {
 	// Version is 0 for a forwarded record, which is no event.
 	Version int64  `json:"version"`
 	Topic   string `json:"topic"`
+	// At is when the row was made, by the database's clock, a little before its
+	// commit.
+	At time.Time `json:"at"`
+	// Key and Value are those of the record it is to become. The relay adds to a
+	// stamped one when it was published.
+	Key     []byte `json:"-"`
+	Value   []byte `json:"-"`
+	Stamped bool   `json:"-"`
 }
 
 // Record is what stands at one place of the log.
@@ -53,6 +61,8 @@ type Record struct {
 	AggregateID   string `json:"aggregateId"`
 	Version       int64  `json:"version"`
 	CausationID   string `json:"causationId"`
+	// At is when the record was sent, by its producer's clock, to the millisecond.
+	At time.Time `json:"at"`
 	// Injected is set for a record that the prover put there itself.
 	Injected bool `json:"injected,omitempty"`
 	// Value is kept for records that are no events: dead letters.
@@ -122,6 +132,8 @@ type Settled struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
+	// At is when it was settled.
+	At time.Time `json:"at"`
 }
 
 // Waiting is what a service holds back.
@@ -150,6 +162,7 @@ type History struct {
 	Tables    []Table         `json:"tables"`
 	Waiting   []Waiting       `json:"waiting"`
 	Kills     []Kill          `json:"kills"`
+	Crashes   []Crash         `json:"crashes,omitempty"`
 }
 
 // Kill is a fault and the proof that it fired.
@@ -170,4 +183,24 @@ type Kill struct {
 	Confirmed bool   `json:"confirmed"`
 	// Occurrences is how often the event stands on the log in the end.
 	Occurrences int `json:"occurrences"`
+}
+
+// Crash is the death of a whole platform, database and broker included.
+type Crash struct {
+	Number int `json:"number"`
+	// PID is the process that is services and broker, Signal what ended it by its
+	// wait status.
+	PID    int    `json:"pid"`
+	Signal string `json:"signal"`
+	// Servers are the database's processes that were killed, and IsUnclean
+	// whether it left the marks of a server that never shut down.
+	Servers   []int `json:"servers"`
+	IsUnclean bool  `json:"isUnclean"`
+	// WasUp tells a platform that worked from one that was still starting.
+	WasUp bool `json:"wasUp"`
+	// At is right before the first signal, Dead once no process was left.
+	At   time.Time `json:"at"`
+	Dead time.Time `json:"dead"`
+	// Unanswered acceptances had been sent at At.
+	Unanswered int `json:"unanswered"`
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -146,7 +148,7 @@ func TestTheLogIsReadWholeAndInjectedRecordsAreMarked(t *testing.T) {
 	if err != nil || len(log) != 1 {
 		t.Fatalf("%d records, %v", len(log), err)
 	}
-	if r := log[0]; r.EventID != "e1" || r.Version != 3 || r.AggregateID != "a" || r.Tenant != "t" || r.CausationID != "c1" || r.Partition != 1 || r.Injected {
+	if r := log[0]; r.EventID != "e1" || r.Version != 3 || r.AggregateID != "a" || r.Tenant != "t" || r.CausationID != "c1" || r.Partition != 1 || r.Injected || r.At.IsZero() {
 		t.Errorf("%+v", r)
 	}
 	again, err := s.recorder.Inject(t.Context(), s.topic, 1, log[0].Raw)
@@ -175,14 +177,21 @@ func TestLibraryTablesAreRead(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	ctx := t.Context()
-	s.exec(t, `INSERT INTO factline.outbox_event (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version, topic, stamped)
-		VALUES (0, 1, 'e1', 'ThingChanged', 't', 'Thing', 'a', 3, 'things', true), (0, 2, 'e2', 'ThingChanged', 't', 'Thing', 'a', 4, 'things', true)`)
+	s.exec(t, `INSERT INTO factline.outbox_event (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version, topic, record_key, value, stamped)
+		VALUES (0, 1, 'e1', 'ThingChanged', 't', 'Thing', 'a', 3, 'things', 'k', '{}', true), (0, 2, 'e2', 'ThingChanged', 't', 'Thing', 'a', 4, 'things', NULL, NULL, false)`)
 	s.exec(t, `INSERT INTO factline.outbox_receipt VALUES (0, 1, 1, 'things', '{1}', '{0}', '{0}', now())`)
 	s.exec(t, `INSERT INTO factline.inbox (consumer, event_id, state, attempts, topic, partition, "offset", processed_at) VALUES ('g', 'e1', 'DONE', 1, 'things', 1, 7, now())`)
 	s.exec(t, `INSERT INTO factline.consumer_offset VALUES ('g', 'things', 1, 8, false, now())`)
 	committed, err := s.recorder.Committed(ctx)
-	if err != nil || len(committed) != 2 || committed[0] != (Event{Orders, "e1", "ThingChanged", "t", "Thing", "a", 3, "things"}) {
-		t.Errorf("%+v, %v", committed, err)
+	if err != nil || len(committed) != 2 {
+		t.Fatalf("%+v, %v", committed, err)
+	}
+	want := Event{
+		Service: Orders, EventID: "e1", EventType: "ThingChanged", Tenant: "t", AggregateType: "Thing", AggregateID: "a", Version: 3, Topic: "things",
+		At: committed[0].At, Key: []byte("k"), Value: []byte("{}"), Stamped: true,
+	}
+	if !reflect.DeepEqual(committed[0], want) || time.Since(want.At).Abs() > time.Hour || committed[1].Value != nil || committed[1].Stamped {
+		t.Errorf("%+v", committed)
 	}
 	for id, want := range map[string]bool{"e1": true, "e2": false, "e9": false} {
 		if got, err := s.recorder.HasReceipt(ctx, Orders, id); err != nil || got != want {
@@ -190,7 +199,7 @@ func TestLibraryTablesAreRead(t *testing.T) {
 		}
 	}
 	inboxes, err := s.recorder.Inboxes(ctx)
-	if err != nil || len(inboxes) != 1 || inboxes[0] != (Settled{Orders, "g", "e1", "DONE", 1, "things", 1, 7}) {
+	if err != nil || len(inboxes) != 1 || inboxes[0] != (Settled{Orders, "g", "e1", "DONE", 1, "things", 1, 7, inboxes[0].At}) || inboxes[0].At.IsZero() {
 		t.Errorf("%+v, %v", inboxes, err)
 	}
 	next, err := s.recorder.NextOffsets(ctx)

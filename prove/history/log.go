@@ -110,7 +110,7 @@ func (l *logReader) readTo(ctx context.Context, ends map[Place]int64) error {
 // read decodes with nothing of the library, so that both cannot be wrong in
 // the same way.
 func read(record *kgo.Record) Record {
-	out := Record{Topic: record.Topic, Partition: record.Partition, Offset: record.Offset}
+	out := Record{Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, At: record.Timestamp}
 	out.Raw = RawRecord{Key: record.Key, Value: record.Value}
 	for _, h := range record.Headers {
 		out.Raw.Headers = append(out.Raw.Headers, Header{h.Key, h.Value})

@@ -114,7 +114,7 @@ func (r *Recorder) Committed(ctx context.Context) (all []Event, err error) {
 	for _, service := range r.services() {
 		found, err := collect(ctx, r.pools[service], "committed", func(row pgx.CollectableRow) (e Event, err error) {
 			e.Service = service
-			err = row.Scan(&e.EventID, &e.EventType, &e.Tenant, &e.AggregateType, &e.AggregateID, &e.Version, &e.Topic)
+			err = row.Scan(&e.EventID, &e.EventType, &e.Tenant, &e.AggregateType, &e.AggregateID, &e.Version, &e.Topic, &e.At, &e.Key, &e.Value, &e.Stamped)
 			return e, err
 		})
 		if err != nil {
@@ -130,7 +130,7 @@ func (r *Recorder) Inboxes(ctx context.Context) (all []Settled, err error) {
 	for _, service := range r.services() {
 		found, err := collect(ctx, r.pools[service], "inbox", func(row pgx.CollectableRow) (s Settled, err error) {
 			s.Service = service
-			err = row.Scan(&s.Group, &s.EventID, &s.State, &s.Attempts, &s.Topic, &s.Partition, &s.Offset)
+			err = row.Scan(&s.Group, &s.EventID, &s.State, &s.Attempts, &s.Topic, &s.Partition, &s.Offset, &s.At)
 			return s, err
 		})
 		if err != nil {

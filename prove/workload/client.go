@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,8 +19,9 @@ import (
 
 // Client sends commands over HTTP. Safe for concurrent use.
 type Client struct {
-	base string
-	http *http.Client
+	base      string
+	http      *http.Client
+	accepting atomic.Int64
 }
 
 // NewClient returns a client of a platform, such as http://127.0.0.1:8080.
@@ -46,6 +49,58 @@ func (c *Client) Accept(ctx context.Context, plans []Plan, atOnce int) []history
 	_ = group.Wait() // none returns an error
 	return quotes
 }
+
+// mostUnderWay bounds what waits for a platform that is away.
+const mostUnderWay = 200
+
+// Drive begins quotes at a rate a second on average, whether or not those before
+// have been answered, until enough is closed. It returns what became of each
+// once all have ended; when ctx ends those without a clear answer are unknown.
+func (c *Client) Drive(ctx context.Context, planner *Planner, rate float64, enough <-chan struct{}) []history.Quote {
+	var group sync.WaitGroup
+	var begun []*history.Quote
+	room := make(chan struct{}, mostUnderWay)
+	for due := time.NewTimer(0); ; due.Reset(planner.Gap(rate)) {
+		if !proceed(ctx, enough, due.C) || !give(ctx, enough, room) {
+			break
+		}
+		quote, plan := new(history.Quote), planner.Next(1)[0]
+		begun = append(begun, quote)
+		group.Go(func() {
+			*quote = c.accept(ctx, plan)
+			<-room
+		})
+	}
+	group.Wait()
+	quotes := make([]history.Quote, len(begun))
+	for i, quote := range begun {
+		quotes[i] = *quote
+	}
+	return quotes
+}
+
+func proceed(ctx context.Context, enough <-chan struct{}, due <-chan time.Time) bool {
+	select {
+	case <-due:
+		return true
+	case <-enough:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func give(ctx context.Context, enough <-chan struct{}, room chan<- struct{}) bool {
+	select {
+	case room <- struct{}{}:
+		return true
+	case <-enough:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// Accepting is how many acceptances have been sent and not been answered yet.
+func (c *Client) Accepting() int { return int(c.accepting.Load()) }
 
 type flow struct {
 	*Client
@@ -95,6 +150,8 @@ func (f *flow) run(ctx context.Context) error {
 // acceptance may be sent twice. With another key the second is refused as
 // accepted already, which is the answer one wants.
 func (f *flow) acceptance(ctx context.Context, path, etag, hash string) error {
+	f.accepting.Add(1)
+	defer f.accepting.Add(-1)
 	body := map[string]any{
 		"commercialSnapshotHash": hash, "acceptedBy": f.plan.Customer,
 		"evidence": map[string]any{"method": "CLICK", "reference": f.plan.Name},

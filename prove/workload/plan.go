@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 	"math/rand/v2"
+	"time"
 )
 
 // Repeat is what is sent a second time.
@@ -82,3 +83,9 @@ func repeat(dice int) Repeat {
 
 // Dice returns a number below n from the same seed.
 func (p *Planner) Dice(n int) int { return p.random.IntN(n) }
+
+// Gap returns how long to wait for the next of events that come independently of
+// each other, rate a second on average.
+func (p *Planner) Gap(rate float64) time.Duration {
+	return time.Duration(p.random.ExpFloat64() / rate * float64(time.Second))
+}

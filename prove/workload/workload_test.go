@@ -89,6 +89,68 @@ func TestARequestWithoutAnswerIsSentAgainWithTheSameKey(t *testing.T) {
 	}
 }
 
+// gate is a platform that answers no acceptance before it is opened.
+type gate struct {
+	fake
+	open chan struct{}
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/acceptance") {
+		<-g.open
+	}
+	g.fake.ServeHTTP(w, r)
+}
+
+func TestALoadGoesOnWhileNothingIsAnsweredAndLosesNoQuote(t *testing.T) {
+	t.Parallel()
+	g := &gate{fake: fake{seen: map[string]int{}}, open: make(chan struct{})}
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	c := NewClient(server.URL)
+	t.Cleanup(c.Close)
+	enough, driven := make(chan struct{}), make(chan []history.Quote)
+	go func() { driven <- c.Drive(t.Context(), NewPlanner("n", 1), 500, enough) }()
+	for c.Accepting() < 20 {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the load stands still")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	close(enough)
+	close(g.open)
+	quotes := <-driven
+	for _, q := range quotes {
+		if q.Outcome != history.OK {
+			t.Errorf("%+v", q)
+		}
+	}
+	if len(quotes) < 20 || c.Accepting() != 0 {
+		t.Errorf("%d quotes, %d still to be answered", len(quotes), c.Accepting())
+	}
+}
+
+func TestALoadThatIsCutOffSaysWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	f := &fake{seen: map[string]int{}, fail: map[string]int{"/acceptance": 1 << 20}, status: http.StatusServiceUnavailable}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	c := NewClient(server.URL)
+	t.Cleanup(c.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	quotes := c.Drive(ctx, NewPlanner("n", 1), 100, nil)
+	if len(quotes) == 0 {
+		t.Error("no quote was begun")
+	}
+	for _, q := range quotes {
+		if q.Outcome != history.Unknown {
+			t.Errorf("%+v", q)
+		}
+	}
+}
+
 func TestARefusalIsFinal(t *testing.T) {
 	t.Parallel()
 	f := &fake{fail: map[string]int{"/submission": 1}, status: http.StatusUnprocessableEntity}

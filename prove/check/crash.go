@@ -1,0 +1,92 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"factline.dev/prove/history"
+)
+
+// CrashKilledAll asks that a whole platform died by SIGKILL: services and broker
+// by their wait status, and the database, where it had come to run, with all
+// its processes and without a shutdown. Anything else makes the step
+// inconclusive.
+func CrashKilledAll(c history.Crash) Result {
+	r := Result{Name: "all of it was killed"}
+	if c.PID <= 0 || c.Signal != "killed" {
+		r.problem("process %d ended by %q, not by SIGKILL", c.PID, c.Signal)
+	}
+	if c.WasUp && (len(c.Servers) == 0 || !c.IsUnclean) {
+		r.problem("of the database %d processes were killed, and it shut down cleanly (%v): it did not die with the services", len(c.Servers), !c.IsUnclean)
+	}
+	r.Observed = fmt.Sprintf("process %d and %d of PostgreSQL died by SIGKILL within %s", c.PID, len(c.Servers), c.Dead.Sub(c.At).Round(time.Millisecond))
+	return r
+}
+
+// Work is what a crash fell upon.
+type Work struct {
+	// Unpublished events were committed before the crash and first came to the
+	// log after it.
+	Unpublished int
+	// Unapplied effects were done after the crash by events that stood on the log
+	// before it.
+	Unapplied int
+	// Unanswered acceptances had reached a platform that was up, or were on their
+	// way to it.
+	Unanswered int
+}
+
+// IsNone reports that nothing was under way.
+func (w Work) IsNone() bool { return w == Work{} }
+
+// UnderWay finds, in what databases and log say in the end, what each crash fell
+// upon. What happened while processes died counts for neither side.
+func UnderWay(crashes []history.Crash, committed []history.Event, log []history.Record, inboxes []history.Settled) []Work {
+	published := make(map[string]time.Time, len(committed))
+	for _, record := range log {
+		if at, ok := published[record.EventID]; !record.Injected && (!ok || record.At.Before(at)) {
+			published[record.EventID] = record.At
+		}
+	}
+	works := make([]Work, len(crashes))
+	for i, c := range crashes {
+		// Records know the millisecond alone.
+		dead := c.Dead.Truncate(time.Millisecond)
+		for _, e := range committed {
+			if at, ok := published[e.EventID]; e.At.Before(c.At) && (!ok || !at.Before(dead)) {
+				works[i].Unpublished++
+			}
+		}
+		for _, s := range inboxes {
+			if at, ok := published[s.EventID]; ok && at.Before(c.At) && s.At.After(c.Dead) {
+				works[i].Unapplied++
+			}
+		}
+		if c.WasUp {
+			works[i].Unanswered = c.Unanswered
+		}
+	}
+	return works
+}
+
+// CrashesHitWork asks that crashes fell upon work under way. Those of an idle
+// platform prove nothing; crashes and works are in step.
+func CrashesHitWork(crashes []history.Crash, works []Work) Result {
+	r := Result{Name: "the kills fell upon work under way"}
+	hit := 0
+	var total Work
+	for _, w := range works {
+		if !w.IsNone() {
+			hit++
+		}
+		total.Unpublished += w.Unpublished
+		total.Unapplied += w.Unapplied
+		total.Unanswered += w.Unanswered
+	}
+	if hit == 0 || len(works) != len(crashes) {
+		r.problem("%d of %d kills fell upon work under way: nothing is proved; raise the load", hit, len(crashes))
+	}
+	r.Observed = fmt.Sprintf("%d of %d kills: %d events not yet published, %d effects not yet done, %d acceptances not yet answered",
+		hit, len(crashes), total.Unpublished, total.Unapplied, total.Unanswered)
+	return r
+}
