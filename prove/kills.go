@@ -178,16 +178,20 @@ type moment struct {
 	// duringStart counts from the start of the process, and may find it up.
 	duringStart bool
 	after       time.Duration
+	// into is how far into the work that an acceptance brings. It does not count
+	// during a start.
+	into time.Duration
 }
 
 // next draws a moment: one of four kills falls into a start, the first never,
 // as nothing is under way then.
 func (k *killer) next(n int) moment {
-	inStart, fraction := k.dice.IntN(4) == 0, k.dice.Float64()
+	inStart := k.dice.IntN(4) == 0
+	below := func(d time.Duration) time.Duration { return time.Duration(k.dice.Float64() * float64(d)) }
 	if n > 1 && inStart {
-		return moment{true, time.Duration(fraction * float64(1500*time.Millisecond))}
+		return moment{duringStart: true, after: below(1500 * time.Millisecond)}
 	}
-	return moment{false, 300*time.Millisecond + time.Duration(fraction*float64(2700*time.Millisecond))}
+	return moment{after: 300*time.Millisecond + below(2700*time.Millisecond), into: below(60 * time.Millisecond)}
 }
 
 // crash starts all of it, waits for the moment and kills it.
@@ -205,12 +209,8 @@ func (k *killer) crash(ctx context.Context, n int, out *outcome) error {
 			k.load = k.startLoad(ctx)
 		}
 	}
-	select {
-	case <-time.After(when.after):
-	case <-k.child.Done():
-		return fmt.Errorf("prove: keep it under load: it ended by itself (%s): %s", k.child.Ending(), k.child.Tail())
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := k.awaitMoment(ctx, when); err != nil {
+		return err
 	}
 	crash, err := k.strike(ctx, n)
 	if err != nil {
@@ -220,10 +220,35 @@ func (k *killer) crash(ctx context.Context, n int, out *outcome) error {
 	if when.duringStart {
 		out.saw("%s after its start, up: %v; %d acceptances without answer", when.after.Round(time.Millisecond), crash.WasUp, crash.Unanswered)
 	} else {
-		out.saw("%s after it was up; %d acceptances without answer", when.after.Round(time.Millisecond), crash.Unanswered)
+		out.saw("%s after it was up and %s into an acceptance; %d without answer", when.after.Round(time.Millisecond), when.into.Round(time.Millisecond), crash.Unanswered)
 	}
 	out.fired(check.CrashKilledAll(crash))
 	return nil
+}
+
+// awaitMoment waits for the moment and then, when it is up, for an acceptance, so
+// that a kill falls upon work: between two quotes it would often find none.
+func (k *killer) awaitMoment(ctx context.Context, when moment) error {
+	if err := k.pause(ctx, when.after); err != nil || when.duringStart {
+		return err
+	}
+	for waited := time.Now(); k.load.client.Accepting() == 0 && time.Since(waited) < 2*time.Second; {
+		if err := k.pause(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return k.pause(ctx, when.into)
+}
+
+func (k *killer) pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-k.child.Done():
+		return fmt.Errorf("prove: keep it under load: it ended by itself (%s): %s", k.child.Ending(), k.child.Tail())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // strike kills services and broker, which are one process, and the database at

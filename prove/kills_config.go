@@ -27,7 +27,7 @@ type KillsConfig struct {
 	// Times is how often all of it is killed. Default 10, at most 1000.
 	Times int
 	// Rate is how many quotes are begun in a second on average, while it is up
-	// and while it is down. Default 15, at most 200. Time and rate are limited by
+	// and while it is down. Default 25, at most 200. Time and rate are limited by
 	// what the embedded broker keeps.
 	Rate float64
 	// Seed decides workload and moments. Default a random one, which the report
@@ -49,7 +49,7 @@ func (c KillsConfig) WithDefaults() KillsConfig {
 		c.Times = 10
 	}
 	if c.Rate == 0 {
-		c.Rate = 15
+		c.Rate = 25
 	}
 	if c.Seed == 0 {
 		c.Seed = uint64(1 + rand.IntN(1_000_000)) //nolint:gosec // a seed to repeat a run by

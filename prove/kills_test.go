@@ -41,7 +41,7 @@ func TestTheSameSeedKillsAtTheSameMomentsAndSomeFallIntoAStart(t *testing.T) {
 		if m.duringStart {
 			inStart++
 		}
-		if m.after < 0 || m.after > 3*time.Second {
+		if m.after < 0 || m.after > 3*time.Second || m.into < 0 || m.into > 60*time.Millisecond {
 			t.Errorf("kill %d: %s", n, m.after)
 		}
 	}

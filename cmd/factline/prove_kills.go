@@ -33,7 +33,7 @@ Ends with 1 when a step failed, or when no kill fell upon work under way.`,
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&cfg.Times, "times", 10, "how often all of it is killed")
-	flags.Float64Var(&cfg.Rate, "rate", 15, "quotes a second to begin")
+	flags.Float64Var(&cfg.Rate, "rate", 25, "quotes a second to begin")
 	flags.StringVar(&cfg.Folder, "dir", "", "DIR for data and logs, empty or missing; it stays (default a temporary one that is removed when the proof passes)")
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "NUMBER that decides workload and moments (default a random one, which is printed)")
 	flags.DurationVar(&cfg.Patience, "patience", 0, "how long a start, and coming to rest, may take (default 2m)")
