@@ -172,8 +172,20 @@ func (r *jsonReader) array(depth int) any {
 // string reads a string whose opening quote is next. Escapes are rare in
 // events and left to encoding/json.
 func (r *jsonReader) string() string {
-	start, escaped := r.at, false
-	for i := start + 1; i < len(r.text); i++ {
+	start := r.at
+	switch escaped, ok := r.passString(); {
+	case !ok:
+		return ""
+	case escaped:
+		return r.unescape(start)
+	}
+	return string(r.text[start+1 : r.at-1])
+}
+
+// passString goes behind the string whose opening quote is next. What its
+// escapes mean, and whether they mean anything, is left to unescape.
+func (r *jsonReader) passString() (escaped, ok bool) {
+	for i := r.at + 1; i < len(r.text); i++ {
 		switch c := r.text[i]; {
 		case c == '\\':
 			escaped = true
@@ -181,17 +193,14 @@ func (r *jsonReader) string() string {
 		case c < ' ':
 			r.at = i
 			r.fail(invalidJSON)
-			return ""
+			return escaped, false
 		case c == '"':
 			r.at = i + 1
-			if escaped {
-				return r.unescape(start)
-			}
-			return string(r.text[start+1 : i])
+			return escaped, true
 		}
 	}
 	r.fail(invalidJSON)
-	return ""
+	return escaped, false
 }
 
 func (r *jsonReader) unescape(start int) string {
@@ -205,14 +214,22 @@ func (r *jsonReader) unescape(start int) string {
 
 func (r *jsonReader) number() any {
 	start := r.at
+	if !r.passNumber() {
+		return nil
+	}
+	return json.Number(r.text[start:r.at])
+}
+
+func (r *jsonReader) passNumber() bool {
+	start := r.at
 	r.skip('-')
 	if !r.skip('0') && r.digits() == 0 {
 		r.fail(invalidJSON)
-		return nil
+		return false
 	}
 	if r.skip('.') && r.digits() == 0 {
 		r.fail(invalidJSON)
-		return nil
+		return false
 	}
 	if r.skip('e') || r.skip('E') {
 		if !r.skip('+') {
@@ -228,10 +245,7 @@ func (r *jsonReader) number() any {
 	if r.fault == nil && r.at-start > maxNumberLength {
 		r.fail("holds a number beyond what an event may carry")
 	}
-	if r.fault != nil {
-		return nil
-	}
-	return json.Number(r.text[start:r.at])
+	return r.fault == nil
 }
 
 // skip takes c if it is the very next byte.

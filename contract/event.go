@@ -65,6 +65,7 @@ type Event struct {
 	schemaFile string
 	schemaText []byte
 	schema     *jsonschema.Schema
+	shape      *shape // nil when the schema says more than a shape can
 	fields     []Field
 	declared   map[string]bool
 }

@@ -33,14 +33,19 @@ func (s *schemaSet) Load(string) (any, error) { return nil, errOutside }
 
 func (l *loader) compile(events []*Event) {
 	l.schemas = &schemaSet{docs: map[string]any{}}
-	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft2020)
-	compiler.AssertFormat()
-	compiler.UseLoader(l.schemas)
+	compiler := newCompiler(l.schemas)
 	l.addSchemas(compiler)
 	for _, e := range events {
 		l.compileEvent(compiler, e)
 	}
+}
+
+func newCompiler(outside jsonschema.URLLoader) *jsonschema.Compiler {
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	compiler.AssertFormat()
+	compiler.UseLoader(outside)
+	return compiler
 }
 
 func (l *loader) addSchemas(compiler *jsonschema.Compiler) {
@@ -121,6 +126,7 @@ func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
 	}
 	e.schema = schema
 	e.declared = declaredNames(schema)
+	e.shape = shapeOf(schema)
 	payload, ok := gather(schema).properties["payload"]
 	if !ok {
 		l.problems.add(e.schemaFile, 0, "properties.payload", "is missing; an event's schema describes its payload")

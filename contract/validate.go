@@ -30,6 +30,9 @@ func (c *Catalogue) Validate(eventType string, eventVersion int, value []byte) e
 	if err != nil {
 		return err
 	}
+	if e.shape.accepts(value) {
+		return nil
+	}
 	doc, fault := decodeJSON(value, MaxValueBytes, MaxDepth)
 	if fault != nil {
 		return e.violation("value", fault.message)
@@ -223,22 +226,31 @@ func words(values []any) string {
 // write down; every other name in a value came with the value.
 func declaredNames(s *jsonschema.Schema) map[string]bool {
 	names := map[string]bool{}
-	seen := map[*jsonschema.Schema]bool{}
+	for _, sub := range reachable(s) {
+		for name := range sub.Properties {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// reachable are a schema and all that it refers to.
+func reachable(s *jsonschema.Schema) []*jsonschema.Schema {
+	var all []*jsonschema.Schema
+	seen := map[*jsonschema.Schema]bool{nil: true}
 	var walk func(*jsonschema.Schema)
 	walk = func(s *jsonschema.Schema) {
-		if s == nil || seen[s] {
+		if seen[s] {
 			return
 		}
 		seen[s] = true
-		for name := range s.Properties {
-			names[name] = true
-		}
+		all = append(all, s)
 		for _, sub := range subschemas(s) {
 			walk(sub)
 		}
 	}
 	walk(s)
-	return names
+	return all
 }
 
 func subschemas(s *jsonschema.Schema) []*jsonschema.Schema {

@@ -173,15 +173,3 @@ func TestValidateFromManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-func BenchmarkValidate(b *testing.B) {
-	c := loadPlatform(b)
-	value := example(b, c, "OrderCaptured", "full")
-	b.SetBytes(int64(len(value)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := c.Validate("OrderCaptured", 1, value); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
