@@ -149,9 +149,35 @@ func (u *up) demonstrate(ctx context.Context, s *stack.Stack) error {
 	case ctx.Err() != nil:
 		return nil
 	case errors.As(err, &stuck):
-		return failed(err, withFolder("trace "+stuck.QuoteID, u.cfg.Folder))
+		return u.demonstrationStuck(err, stuck, u.open(ctx, s))
 	}
 	return err
+}
+
+// demonstrationStuck is a failure, except behind quotes that a kill left: there
+// the order is only late, and a start must not end for that.
+func (u *up) demonstrationStuck(err error, stuck *stack.StuckError, open int64) error {
+	if open <= 1 {
+		return failed(err, withFolder("trace "+stuck.QuoteID, u.cfg.Folder))
+	}
+	u.say("  not at its end after %s: it waits among %d accepted quotes; follow it with \"factline trace %s\"",
+		render.Duration(stuck.Waited), open, stuck.QuoteID)
+	return nil
+}
+
+// open is how many accepted quotes have no ended order, 0 where that cannot be
+// told.
+func (u *up) open(ctx context.Context, s *stack.Stack) int64 {
+	c, err := stack.Connect(ctx, stack.Target{Folder: s.Folder()})
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	tally, err := c.Tally(ctx)
+	if err != nil {
+		return 0
+	}
+	return tally.Open()
 }
 
 // announcement is where everything is.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -156,6 +157,25 @@ func TestUpGoesOnAfterKillNine(t *testing.T) {
 	}
 	if r.code != exitOK || result.Open != 0 || result.Accepted < before.Accepted+1 {
 		t.Errorf("exit code %d, %+v after %+v\n%s", r.code, result, before, r.stderr)
+	}
+}
+
+// A start behind what a kill had left ended by itself after 30 s, because its
+// demonstration quote had to wait its turn.
+func TestALateDemonstrationEndsUpOnlyWithoutABacklog(t *testing.T) {
+	t.Parallel()
+	stuck := &stack.StuckError{QuoteID: "q_1", State: "CAPTURED", Waited: 30 * time.Second}
+	for open, want := range map[int64]int{0: exitFailed, 1: exitFailed, 2: exitOK, 900: exitOK} {
+		var out strings.Builder
+		a := newTestApp("up")
+		a.out = &out
+		code := exitOK
+		if f, ok := errors.AsType[*failure]((&up{app: a}).demonstrationStuck(stuck, stuck, open)); ok {
+			code = f.code
+		}
+		if code != want || (want == exitOK) != strings.Contains(out.String(), "factline trace q_1") {
+			t.Errorf("%d open: exit %d, %q", open, code, out.String())
+		}
 	}
 }
 
