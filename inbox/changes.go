@@ -176,6 +176,9 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	if c.NextOffset > 0 {
 		batch.Queue(statement("finish_offset"), consumer, topic, c.scope.Partition, c.NextOffset, c.now)
 	}
+	if c.scope.Mode != Unordered {
+		batch.Queue(statement("handlers_plan"))
+	}
 }
 
 func (c *Changes) queueDone(batch *pgx.Batch) {

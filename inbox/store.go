@@ -146,8 +146,7 @@ func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []
 		return
 	}
 	tenants, types, ids := columns(aggregates)
-	batch.Queue(statement("by_index"))
-	defer func() { batch.Queue(statement("by_cost")) }()
+	batch.Queue(statement("own_plan"))
 	batch.Queue(statement("load_gates"), s.Consumer, s.Topic, tenants, types, ids).Query(func(rows pgx.Rows) error {
 		var n int64
 		var p Position

@@ -158,8 +158,10 @@ func openPool(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, err
 	}
 	cfg.MaxConns = int32(min(maxConns, 10_000))
 	// A plan that was cached while a table was tiny reads it whole for minutes
-	// after it has grown. Every statement of a service has an index to go by.
+	// after it has grown, and one that is made anew for each call takes longer
+	// than the call. Every statement of a service has an index to go by.
 	cfg.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
