@@ -204,7 +204,12 @@ func (l *loop) reportStalls() {
 	l.relay.metrics.stalled.Set(float64(stalled))
 }
 
-// dispatch gives idle senders the chunks that are ready, spread evenly.
+// spreadEvents is from how many events on a second sender is worth its request
+// to the broker.
+const spreadEvents = 64
+
+// dispatch gives idle senders the chunks that are ready, spread evenly over as
+// many senders as they are worth.
 func (l *loop) dispatch() {
 	if time.Now().After(l.trustedUntil) {
 		return // another relay may own the lanes by now
@@ -214,7 +219,11 @@ func (l *loop) dispatch() {
 		if len(ready) == 0 {
 			return
 		}
-		share := (len(ready) + len(l.idle) - 1) / len(l.idle)
+		worth := min(len(l.idle), 1+events(ready)/spreadEvents)
+		share := (len(ready) + worth - 1) / worth
+		if again := slices.IndexFunc(ready[:share], func(lane *lane) bool { return lane.sending != nil }); again >= 0 {
+			share = max(again, 1) // what failed before may fail again, and must not hold up others
+		}
 		s := l.idle[len(l.idle)-1]
 		l.idle = l.idle[:len(l.idle)-1]
 		go func(chunks []*chunk) { l.sends <- s.send(chunks) }(l.start(ready[:share]))
@@ -232,6 +241,18 @@ func (l *loop) ready() []*lane {
 		}
 	}
 	return ready
+}
+
+// events counts what the lanes have ready.
+func events(ready []*lane) (n int) {
+	for _, lane := range ready {
+		if lane.sending != nil {
+			n += len(lane.sending.rows)
+		} else {
+			n += len(lane.next.rows)
+		}
+	}
+	return n
 }
 
 func (l *loop) start(ready []*lane) []*chunk {
