@@ -32,6 +32,13 @@
 // number length before a schema sees the value, and its errors name fields but
 // never repeat what the fields hold, which may be personal data.
 //
+// A valid event is usually told from its bytes alone, in one pass and without
+// allocation: [Load] merges each schema into checks that say yes only where the
+// full validation would. Whatever they are not sure of, and every event whose
+// schema uses more than they know (not, if, contains, unevaluatedProperties and
+// their like), is validated in full. That changes what a validation costs, never
+// what it says.
+//
 // # What fails how
 //
 //   - [Load] returns every problem of the folder at once, each a [ProblemError]

@@ -152,14 +152,18 @@ func oddName(random *rand.Rand) string {
 func oddTree(random *rand.Rand) *tree { return &tree{scalar: odd[random.IntN(len(odd))]} }
 
 func mutateValue(random *rand.Rand, n *tree) {
-	switch {
-	case random.IntN(3) == 0 && n.open == 0:
-		n.scalar = respell(random, n.scalar)
-	case random.IntN(12) == 0:
+	switch random.IntN(12) {
+	case 0:
 		levels := 50 + random.IntN(20)
 		*n = tree{scalar: strings.Repeat("[", levels) + strings.Repeat("]", levels)}
-	case random.IntN(12) == 0:
+	case 1:
 		*n = tree{scalar: `"` + strings.Repeat("ä", random.IntN(2500)) + `"`}
+	case 2, 3, 4, 5:
+		if n.open == 0 {
+			n.scalar = respell(random, n.scalar)
+			return
+		}
+		fallthrough
 	default:
 		*n = *oddTree(random)
 	}

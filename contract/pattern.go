@@ -74,7 +74,7 @@ func runsOf(expression string) []run {
 }
 
 func partRuns(part *syntax.Regexp) []run {
-	least, most := 1, 1
+	var least, most int
 	switch part.Op {
 	case syntax.OpQuest:
 		least, most = 0, 1
@@ -97,21 +97,21 @@ func partRuns(part *syntax.Regexp) []run {
 
 // oneByOne returns a run of length one for each character of a literal or class.
 func oneByOne(part *syntax.Regexp) []run {
-	switch {
-	case part.Op == syntax.OpCharClass:
-		return []run{single(part.Rune)}
-	case part.Op != syntax.OpLiteral || part.Flags&syntax.FoldCase != 0:
-		return nil
-	}
 	var runs []run
-	for _, r := range part.Rune {
-		runs = append(runs, single([]rune{r, r}))
+	switch part.Op {
+	case syntax.OpCharClass:
+		return []run{single(part.Rune)}
+	case syntax.OpLiteral:
+		for _, r := range part.Rune {
+			runs = append(runs, single([]rune{r, r}))
+		}
 	}
 	return runs
 }
 
 // single makes a run of pairs of first and last character. It leaves out what is
-// not ASCII: a run that holds less than it might is never wrong.
+// not ASCII, and oneByOne the other case of a letter under (?i): a run that holds
+// less than it might is never wrong.
 func single(pairs []rune) run {
 	r := run{min: 1, max: 1}
 	for i := 0; i+1 < len(pairs); i += 2 {

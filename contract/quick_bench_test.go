@@ -18,6 +18,7 @@ func BenchmarkValidate(b *testing.B) {
 }
 
 func benchmarkShape(b *testing.B, e *Event, text []byte) {
+	b.Helper()
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -28,6 +29,7 @@ func benchmarkShape(b *testing.B, e *Event, text []byte) {
 }
 
 func benchmarkValidator(b *testing.B, e *Event, text []byte) {
+	b.Helper()
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {

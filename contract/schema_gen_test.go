@@ -150,7 +150,7 @@ func drawList(t *rapid.T, depth int, wild, named bool) string {
 		value := drawValue(t, depth-1, wild)
 		if named {
 			name := drawText(t, nameWords(), wild && chance(t, 8))
-			if seen[name] && !(wild && chance(t, 8)) {
+			if seen[name] && (!wild || !chance(t, 8)) {
 				continue
 			}
 			seen[name] = true

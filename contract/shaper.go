@@ -89,7 +89,7 @@ func (c *shaper) plain(s *jsonschema.Schema) bool {
 	if _, known := c.formats[formatName(s)]; !known {
 		return false
 	}
-	return s.DraftVersion == 2020 && isGoPattern(s.Pattern) && (s.MultipleOf == nil || s.MultipleOf.Sign() > 0) &&
+	return s.DraftVersion == 2020 && isGoPattern(s.Pattern) &&
 		!slices.ContainsFunc(slices.Collect(maps.Keys(s.PatternProperties)), func(p jsonschema.Regexp) bool { return !isGoPattern(p) })
 }
 

@@ -110,6 +110,7 @@ func choiceOf(values []any) choice {
 
 // addMembers gives each known name the shape that all schemas together ask for,
 // and one shape to the unknown names for each set of patterns that they match.
+// That the patterns are of package regexp, plain has made sure.
 func (c *shaper) addMembers(to *shape, all []*jsonschema.Schema) {
 	known := map[string]bool{}
 	for _, s := range all {
@@ -120,7 +121,7 @@ func (c *shaper) addMembers(to *shape, all []*jsonschema.Schema) {
 			known[name] = true
 		}
 		for p := range s.PatternProperties {
-			to.strange = append(to.strange, p.(*regexp.Regexp)) //nolint:errcheck // plain has made sure
+			to.strange = append(to.strange, p.(*regexp.Regexp))
 		}
 	}
 	if len(known) > maxNames || len(to.strange) > maxNamePatterns {
@@ -158,7 +159,7 @@ func (c *shaper) strangersOf(all []*jsonschema.Schema, patterns []*regexp.Regexp
 	var found []*jsonschema.Schema
 	for _, s := range all {
 		found = append(found, c.orAdditional(nil, s, func(p jsonschema.Regexp) bool {
-			return matched>>slices.Index(patterns, p.(*regexp.Regexp))&1 != 0 //nolint:errcheck // plain has made sure
+			return matched>>slices.Index(patterns, p.(*regexp.Regexp))&1 != 0
 		})...)
 	}
 	return found

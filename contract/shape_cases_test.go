@@ -1,0 +1,56 @@
+package contract
+
+// shapeCase is a schema with values, one to a line, that its shape is sure of
+// and values that it is not.
+type shapeCase struct{ name, schema, sure, unsure string }
+
+func shapeCases() []shapeCase {
+	return []shapeCase{
+		{"types", `{"type":["integer","null"]}`, "1\n-0\n1.0\n1e2\n100e-2\nnull", "1.5\n1e-1\n\"1\"\n[]\ntrue"},
+		{"number includes integer", `{"type":"number"}`, "1\n1.5\n1e9", "null"},
+		{"numbers as text say nothing", `{"minimum":3,"type":["number","string"]}`, "\"1\"\n3", "2"},
+		{"limits", `{"minimum":1,"exclusiveMaximum":3}`, "1\n2.999\n1e0\n\"x\"", "0.999\n3\n3.0\n1e999"},
+		{"limits that are fractions", `{"exclusiveMinimum":0.5,"maximum":2.5}`, "1\n2\n2.5", "0.5\n0\n3\n5"},
+		{"a limit that is left out", `{"exclusiveMinimum":2}`, "3\n2.1", "2\n2.0\n1"},
+		{"limits beyond int64", `{"maximum":9223372036854775808}`, "9223372036854775807\n9223372036854775808\n-1", "9223372036854775809"},
+		{"multiples", `{"multipleOf":0.1}`, "0.3\n1\n-0.7\n0", "0.35"},
+		{"whole multiples", `{"multipleOf":3}`, "9\n-9\n0\n9.0", "10\n1e1"},
+		{"const is compared by value", `{"const":1}`, "1\n1.0\n1e0", "2\n\"1\"\ntrue"},
+		{"text is compared unescaped", `{"const":"A\u00e4"}`, "\"Aä\"\n\"\\u0041\\u00E4\"", "\"A\"\n\"\\\\u0041ä\""},
+		{"enum of all scalars", `{"enum":[null,true,"x",2]}`, "null\ntrue\n\"x\"\n2.0", "false\n\"y\"\n3\n{}\n[]"},
+		{"const of an object asks", `{"const":{"a":1}}`, "", "{\"a\":1}\n1"},
+		{"null is a const", `{"const":null}`, "null", "1\nfalse"},
+		{"length in code points", `{"minLength":2,"maxLength":2}`, "\"ää\"\n\"\\ud83d\\ude00x\"\n\"\\ud83d\\ud83d\"\n1", "\"ä\"\n\"äää\"\n\"😀\""},
+		{"pattern of runs", `{"pattern":"^-?[0-9]+\\.[0-9]{2}$"}`, "\"1.25\"\n\"-12.00\"\n\"\\u0031.25\"", "\"1.2\"\n\"1.25\\n\"\n\"\""},
+		{"pattern without a beginning", `{"pattern":"[a-z][0-9]$"}`, "\"a1\"\n\"xa1\"", "\"1\"\n\"a1x\""},
+		{"pattern without an end", `{"pattern":"^[a-z][0-9]"}`, "\"a1\"\n\"a1x\"", "\"a\"\n\"xa1\""},
+		{"pattern where greed fails", `{"pattern":"^[ab]*b$"}`, "\"aab\"\n\"b\"", "\"aba\""},
+		{"pattern of another form", `{"pattern":"b|c"}`, "\"abc\"", "\"a\""},
+		{"pattern beyond ASCII", `{"pattern":"^[a-ü]$"}`, "\"ä\"\n\"b\"", "\"ż\""},
+		{"pattern without case", `{"pattern":"^(?i)k$"}`, "\"k\"\n\"K\"\n\"\u212a\"", "\"x\""},
+		{"date", `{"format":"date"}`, "\"2024-02-29\"\n\"0000-02-29\"\n1", "\"2023-02-29\"\n\"2024-2-29\"\n\"2024-13-01\"\n\"2024-04-31\"\n\"2024-02-29 \""},
+		{"date-time", `{"format":"date-time"}`, "\"2024-02-29T12:00:00.123Z\"\n\"2024-02-29t12:00:00+01:00\"\n\"2016-12-31T23:59:60Z\"", "\"2024-02-29T12:00:00\"\n\"2024-02-29T12:00:00.Z\"\n\"2024-02-29T24:00:00Z\"\n\"2024-02-29T12:60:00Z\"\n\"2024-02-29T12:00:60Z\"\n\"2024-02-29Txx:00:00Z\"\n\"2024-02-29T12:xx:00Z\"\n\"2024-02-29T12:00:xxZ\"\n\"2024-02-29T12:00:00X\"\n\"2024-02-29T12:00:00.1\"\n\"2024-02-29T12:00:00,1Z\""},
+		{"another format", `{"format":"uuid"}`, "\"01234567-89ab-cdef-0123-456789abcdef\"", "\"x\""},
+		{"a format nobody knows", `{"format":"colour"}`, "\"x\"", ""},
+		{"required and properties", `{"required":["a","b"],"properties":{"a":{"type":"string"}}}`, `{"a":"x","b":1}`, "{\"a\":\"x\"}\n{\"b\":1}\n{\"a\":1,\"b\":1}"},
+		{"a name twice", `{"properties":{"a":{}}}`, `{"a":1,"b":1}`, "{\"a\":1,\"a\":1}\n{\"b\":1,\"b\":1}\n{\"a\":1,\"\\u0061\":1}\n{\"c\":{\"b\":1,\"b\":1}}"},
+		{"the same name in another object", `{}`, `{"b":{"b":[{"b":1},{"b":1}]}}`, ""},
+		{"a name with an escape asks", `{}`, "", `{"\u0061":1}`},
+		{"no other properties", `{"properties":{"a":{}},"additionalProperties":false}`, "{\"a\":1}\n{}", `{"a":1,"b":1}`},
+		{"other properties have a schema", `{"properties":{"a":{}},"additionalProperties":{"type":"string"}}`, `{"a":1,"b":"x"}`, `{"b":1}`},
+		{"names by pattern", `{"properties":{"ab":{"minimum":2}},"patternProperties":{"^a":{"type":"integer"},"b$":{"maximum":5}},"additionalProperties":false}`, "{\"ab\":2,\"ac\":9,\"cb\":1.5}", "{\"ab\":1}\n{\"axb\":6}\n{\"axb\":1.5}\n{\"c\":1}"},
+		{"additional looks at its own schema alone", `{"properties":{"a":{}},"allOf":[{"additionalProperties":false}]}`, `{}`, `{"a":1}`},
+		{"counts of members", `{"minProperties":1,"maxProperties":2}`, "{\"a\":1}\n{\"a\":1,\"b\":2}", "{}\n{\"a\":1,\"b\":2,\"c\":3}"},
+		{"elements", `{"prefixItems":[{"type":"string"},{}],"items":{"type":"integer"},"maxItems":4}`, "[]\n[\"x\"]\n[\"x\",null,1,2]", "[1]\n[\"x\",1,\"y\"]\n[\"x\",1,1,1,1]"},
+		{"no further elements", `{"prefixItems":[{}],"items":false,"minItems":1}`, "[1]", "[]\n[1,2]"},
+		{"unique texts", `{"uniqueItems":true}`, "[\"a\",\"b\"]\n[]", "[\"a\",\"a\"]\n[\"a\",\"\\u0061\"]\n[1,1.0]\n[1,2]"},
+		{"references", `{"$ref":"#/$defs/a","minimum":3,"$defs":{"a":{"type":"integer","maximum":5}}}`, "3\n5", "2\n6\n3.5"},
+		{"a schema that holds itself", `{"properties":{"next":{"$ref":"#"}},"required":["id"]}`, `{"id":1,"next":{"id":2,"next":{"id":3}}}`, `{"id":1,"next":{"id":2,"next":{}}}`},
+		{"allOf", `{"allOf":[{"type":"object","properties":{"a":{"minimum":2}}},{"properties":{"a":{"maximum":3}}}]}`, `{"a":2}`, "{\"a\":1}\n{\"a\":4}\n1"},
+		{"anyOf", `{"anyOf":[{"type":"null"},{"type":"object","required":["a"],"properties":{"a":{"const":1}}},{"type":"object","required":["b"]}]}`, "null\n{\"a\":1}\n{\"a\":2,\"b\":1}", "{}\n1\n{\"a\":2}"},
+		{"anyOf forgets what a form had met", `{"properties":{"k":{"anyOf":[{"additionalProperties":{"type":"string"}},{}]}}}`, `{"k":{"x":1},"x":1}`, `{"k":{"x":1},"x":1,"x":1}`},
+		{"oneOf of other types", `{"oneOf":[{"type":"null"},{"type":["string","array"],"maxLength":1}]}`, "null\n\"x\"\n[]", "1\n\"xx\""},
+		{"a boolean schema", `{"properties":{"a":true,"b":false}}`, `{"a":1}`, `{"b":1}`},
+		{"what only annotates", `{"title":"x","description":"x","default":1,"examples":[1],"$comment":"x","deprecated":true,"readOnly":true,"x-pii":true,"contentEncoding":"base64"}`, "1\n\"%\"", ""},
+	}
+}
