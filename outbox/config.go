@@ -74,9 +74,10 @@ type RelayConfig struct {
 	// ChunkBytes ends a chunk early, so that large events cannot fill memory.
 	// Default 4 MiB.
 	ChunkBytes int
-	// PollMin and PollMax bound the pause between two looks at an outbox with
-	// nothing to publish. It starts at PollMin after work and doubles up to
-	// PollMax. Default 2ms and 50ms.
+	// PollMin and PollMax bound the pause between two looks at the outbox without
+	// a wake-up. It starts at PollMin after events of which nobody told, and
+	// doubles up to PollMax with each look that finds nothing. Default 2ms and
+	// 50ms.
 	PollMin, PollMax time.Duration
 	// LeaseTTL is how long a lane stays this relay's without renewal. Shorter
 	// takes over faster from a crash; longer bears a slower database.

@@ -22,6 +22,7 @@ type lane struct {
 	recorded  int64 // the low-water mark in the database
 	usual     int   // how many rows the last read brought
 	page      int   // how many to ask for next, 0 for as many as a chunk may have
+	stale     bool  // there may be rows that no read has asked for
 	inFlight  inFlight
 }
 

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -25,8 +24,8 @@ type loop struct {
 
 	reads    chan readResult
 	reading  bool
-	nextRead time.Time
-	pause    time.Duration
+	nextRead time.Time     // when to look without being woken
+	pause    time.Duration // between two such looks
 
 	idle  []*sender
 	sends chan sendResult
@@ -61,7 +60,7 @@ func (l *loop) run(ctx context.Context) error {
 		case res := <-l.settles:
 			l.tookSettle(res)
 		case <-wake:
-			l.readSoon()
+			l.woken()
 		case <-timer.C:
 		}
 		l.step(ctx)
@@ -88,8 +87,8 @@ func (l *loop) step(ctx context.Context) {
 // untilNext is how long nothing but an answer or a wake-up can matter.
 func (l *loop) untilNext() time.Duration {
 	next := l.renewAt
-	if !l.reading && l.nextRead.Before(next) && len(l.hungry()) > 0 {
-		next = l.nextRead
+	if at := l.readDue(); !l.reading && at.Before(next) {
+		next = at
 	}
 	if !l.settling && len(l.finished) > 0 && l.recordAt.Before(next) {
 		next = l.recordAt
@@ -172,7 +171,7 @@ func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
 	}
 	if len(loaded) > 0 {
 		l.log.Info("outbox lanes taken over", "lanes", len(loaded))
-		l.readSoon()
+		l.nextRead = time.Now()
 	}
 	return loaded
 }
@@ -339,83 +338,6 @@ func (l *loop) tookSettle(res settleResult) {
 			l.log.Warn("outbox lane is lost to another relay", "lane", s.lane.id)
 			delete(l.lanes, s.lane.id)
 		}
-	}
-}
-
-// hungry are the lanes with nothing read ahead.
-func (l *loop) hungry() []*lane {
-	var hungry []*lane
-	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
-		if lane := l.lanes[id]; lane.next == nil {
-			hungry = append(hungry, lane)
-		}
-	}
-	return hungry
-}
-
-func (l *loop) readSoon() {
-	l.pause = l.relay.cfg.PollMin
-	if soon := time.Now(); soon.Before(l.nextRead) {
-		l.nextRead = soon
-	}
-}
-
-func (l *loop) read(ctx context.Context) {
-	if l.reading || time.Now().Before(l.nextRead) {
-		return
-	}
-	hungry := l.hungry()
-	if len(hungry) == 0 {
-		return
-	}
-	l.reading = true
-	l.nextRead = time.Now().Add(l.pause)
-	request := newReadRequest(hungry)
-	go func() { l.reads <- l.relay.store.read(ctx, request) }()
-}
-
-func (l *loop) tookRead(res readResult) {
-	l.reading = false
-	if errors.Is(res.err, errReadTooMuch) {
-		for _, want := range res.request.lanes {
-			want.lane.shrink(l.relay.cfg.ChunkEvents)
-		}
-		l.nextRead = time.Now()
-		return
-	}
-	if res.err != nil {
-		if !interrupted(res.err) {
-			l.relay.metrics.failure("read")
-			l.log.Warn("outbox is not read; it is tried again", "error", res.err)
-		}
-		l.nextRead = time.Now().Add(l.relay.cfg.PollMax)
-		return
-	}
-	found := 0
-	for i, want := range res.request.lanes {
-		if l.lanes[want.lane.id] != want.lane {
-			continue
-		}
-		if res.bound > 0 {
-			want.lane.setBound(res.bound, want.spans)
-		}
-		want.lane.learn(res.rows[i], l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
-		want.lane.take(res.rows[i], want.complete(res.cuts[i]), res.xmin)
-		l.raise(want.lane)
-		found += len(res.rows[i])
-	}
-	if found > 0 {
-		l.pause, l.nextRead = l.relay.cfg.PollMin, time.Now()
-		return
-	}
-	l.pause = min(l.pause*2, l.relay.cfg.PollMax)
-}
-
-// raise records the low-water mark of a lane in which only proofs moved it.
-func (l *loop) raise(lane *lane) {
-	if lane.sending == nil && lane.settling == 0 && lane.lowWater() > lane.recorded {
-		lane.settling++
-		l.finished = append(l.finished, settlement{lane: lane})
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 type readRequest struct {
 	lanes     []wantedLane
 	needBound bool
+	woken     bool // somebody in this process said that there is something
 }
 
 type wantedLane struct {

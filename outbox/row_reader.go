@@ -13,10 +13,15 @@ import (
 // into arenas, and names that repeat are kept once.
 type rowReader struct {
 	arena []byte
+	size  int // of the arena
 	names map[string]string
 }
 
-const arenaBytes = 1 << 20
+// Arenas grow from the first size to the last: most reads find a row or two.
+const (
+	firstArenaBytes = 8 << 10
+	arenaBytes      = 1 << 20
+)
 
 func newRowReader() *rowReader { return &rowReader{names: map[string]string{}} }
 
@@ -79,7 +84,8 @@ func (r *rowReader) copy(column []byte, room int) []byte {
 	}
 	size := len(column) + room
 	if size > cap(r.arena)-len(r.arena) {
-		r.arena = make([]byte, 0, max(arenaBytes, size))
+		r.size = min(max(2*r.size, firstArenaBytes), arenaBytes)
+		r.arena = make([]byte, 0, max(r.size, size))
 	}
 	from := len(r.arena)
 	r.arena = append(r.arena, column...)[:from+size]

@@ -1,0 +1,112 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// woken is called after a commit in this process. It may have rows for any lane,
+// also for one that is not ready to read now.
+func (l *loop) woken() {
+	for _, lane := range l.lanes {
+		lane.stale = true
+	}
+}
+
+// hungry are the lanes with nothing read ahead.
+func (l *loop) hungry() []*lane {
+	var hungry []*lane
+	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
+		if lane := l.lanes[id]; lane.next == nil {
+			hungry = append(hungry, lane)
+		}
+	}
+	return hungry
+}
+
+// readDue is when to look next: at once where a hungry lane is stale.
+func (l *loop) readDue() time.Time {
+	hungry := l.hungry()
+	switch {
+	case len(hungry) == 0:
+		return l.renewAt
+	case slices.ContainsFunc(hungry, func(lane *lane) bool { return lane.stale }):
+		return time.Time{}
+	}
+	return l.nextRead
+}
+
+func (l *loop) read(ctx context.Context) {
+	if l.reading || time.Now().Before(l.readDue()) {
+		return
+	}
+	hungry := l.hungry()
+	if len(hungry) == 0 {
+		return
+	}
+	request := newReadRequest(hungry)
+	for _, lane := range hungry {
+		request.woken = request.woken || lane.stale
+		lane.stale = false
+	}
+	l.reading = true
+	l.nextRead = time.Now().Add(l.pause)
+	go func() { l.reads <- l.relay.store.read(ctx, request) }()
+}
+
+func (l *loop) tookRead(res readResult) {
+	l.reading = false
+	if errors.Is(res.err, errReadTooMuch) {
+		for _, want := range res.request.lanes {
+			want.lane.shrink(l.relay.cfg.ChunkEvents)
+		}
+		l.nextRead = time.Now()
+		return
+	}
+	if res.err != nil {
+		if !interrupted(res.err) {
+			l.relay.metrics.failure("read")
+			l.log.Warn("outbox is not read; it is tried again", "error", res.err)
+		}
+		l.nextRead = time.Now().Add(l.relay.cfg.PollMax)
+		return
+	}
+	found := 0
+	for i, want := range res.request.lanes {
+		if l.lanes[want.lane.id] != want.lane {
+			continue
+		}
+		if res.bound > 0 {
+			want.lane.setBound(res.bound, want.spans)
+		}
+		want.lane.learn(res.rows[i], l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
+		want.lane.take(res.rows[i], want.complete(res.cuts[i]), res.xmin)
+		want.lane.stale = want.lane.stale || res.cuts[i] < openEnd
+		l.raise(want.lane)
+		found += len(res.rows[i])
+	}
+	l.adjustPause(found > 0, res.request.woken)
+}
+
+// adjustPause looks often while there are rows of which nobody told, as another
+// process's are, and seldom otherwise: each look costs as much as an event.
+func (l *loop) adjustPause(found, woken bool) {
+	switch {
+	case found && !woken:
+		l.pause = l.relay.cfg.PollMin
+		l.nextRead = time.Now().Add(l.pause)
+	case !found:
+		l.pause = min(l.pause*2, l.relay.cfg.PollMax)
+	}
+}
+
+// raise records the low-water mark of a lane in which only proofs moved it.
+func (l *loop) raise(lane *lane) {
+	if lane.sending == nil && lane.settling == 0 && lane.lowWater() > lane.recorded {
+		lane.settling++
+		l.finished = append(l.finished, settlement{lane: lane})
+	}
+}
