@@ -36,7 +36,7 @@ type Config struct {
 	LineDelay time.Duration
 	// Contracts is the catalogue. Default the platform's own.
 	Contracts *contract.Catalogue
-	// MaxConns is how many connections a service's pool may open. Default 20.
+	// MaxConns is how many connections a service's pool may open. Default 10.
 	// At least 8.
 	MaxConns int
 	// DrainTimeout is how long open requests may take after cancellation.
@@ -76,7 +76,7 @@ func (c Config) WithDefaults() Config {
 	}
 	c.LineDelay = max(c.LineDelay, 0)
 	if c.MaxConns == 0 {
-		c.MaxConns = 20
+		c.MaxConns = 10
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 10 * time.Second

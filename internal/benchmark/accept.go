@@ -14,23 +14,24 @@ import (
 	"factline.dev/runbook"
 )
 
-// acceptRate is how many quotes a second are accepted.
-const acceptRate = 100
+// acceptRates is how many quotes a second are accepted: the rate of the aim, and
+// less, to show where this machine's processors are full.
+func acceptRates() []int { return []int{25, 50, 100} }
 
 // accept times what a customer starts: from the acceptance over HTTP to the
 // capture of the order in another service, as the two services' own times say.
 // The quotes are drafted and submitted before, their events have had their
 // effects, and lines take longer than the measurement, so that nothing else is
 // timed with it.
-func (b *Bench) accept(ctx context.Context, events int) ([]measure, error) {
+func (b *Bench) accept(ctx context.Context, rate, events int) ([]measure, error) {
 	address, err := b.platformAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	count := b.latencyEvents(acceptRate, events)
+	count := b.latencyEvents(rate, events)
 	b.accepts++
 	report, err := platform.Load(ctx, platform.LoadConfig{
-		BaseURL: "http://" + address, Rate: acceptRate, Count: count, AcceptOnly: true, Seed: uint64(b.accepts),
+		BaseURL: "http://" + address, Rate: float64(rate), Count: count, AcceptOnly: true, Seed: uint64(b.accepts),
 		Prepared: b.untilQuiet,
 	})
 	if err != nil {
@@ -43,9 +44,9 @@ func (b *Bench) accept(ctx context.Context, events int) ([]measure, error) {
 	for i, took := range []time.Duration{report.CapturedP50, report.CapturedP99} {
 		p := []int{50, 99}[i]
 		all = append(all, measure{
-			subject: fmt.Sprintf("accept_%d_p%d", acceptRate, p), unit: "ms", events: report.Completed,
+			subject: fmt.Sprintf("accept_%d_p%d", rate, p), unit: "ms", events: report.Completed,
 			value: float64(took.Microseconds()) / 1000,
-			about: fmt.Sprintf("quote accepted over HTTP to order captured at %d/s, %d th percentile", acceptRate, p),
+			about: fmt.Sprintf("quote accepted over HTTP to order captured at %d/s, %d th percentile", rate, p),
 		})
 	}
 	return all, nil

@@ -28,7 +28,12 @@ func (b *Bench) latencySubjects() []subject {
 			}})
 		}
 	}
-	return append(all, subject{fmt.Sprintf("accept_%d", acceptRate), b.accept})
+	for _, rate := range acceptRates() {
+		all = append(all, subject{fmt.Sprintf("accept_%d", rate), func(ctx context.Context, events int) ([]measure, error) {
+			return b.accept(ctx, rate, events)
+		}})
+	}
+	return all
 }
 
 // latencyEvents holds the rate for LatencySeconds, a short while in the warm-up
