@@ -14,24 +14,21 @@ import (
 	"factline.dev/envelope"
 )
 
-const (
-	singleShare           = 2   // of Events
-	validatedShare        = 4   // of Events
-	textbookConsumerShare = 600 // of Events
-)
+// textbookConsumerShare is what part of Events the textbook consumer gets.
+const textbookConsumerShare = 600
 
 func (b *Bench) consumerSubjects() []subject {
 	return []subject{
 		{"ours", b.consumerOurs(variant{
-			name: "ours", group: "projection-service.bulk.consumer", share: 1, bulk: true,
+			name: "ours", group: "projection-service.bulk.consumer", bulk: true,
 			about: "consumer.Runner, ordered: inbox, gate and a bulk projection; no contract validation",
 		})},
 		{"ours_single", b.consumerOurs(variant{
-			name: "ours_single", group: "projection-service.single.consumer", share: singleShare,
+			name: "ours_single", group: "projection-service.single.consumer",
 			about: "the same with a handler called per event; no contract validation",
 		})},
 		{"ours_validated", b.consumerOurs(variant{
-			name: "ours_validated", group: "projection-service.validated.consumer", share: validatedShare, bulk: true, validated: true,
+			name: "ours_validated", group: "projection-service.validated.consumer", bulk: true, validated: true,
 			about: "as ours, with every event validated against its contract",
 		})},
 		{"textbook", b.consumerTextbook},

@@ -17,13 +17,12 @@ import (
 // variant is one way to run ours.
 type variant struct {
 	name, group, about string
-	share              int
 	bulk, validated    bool
 }
 
 func (b *Bench) consumerOurs(v variant) func(context.Context, int) ([]measure, error) {
 	return func(ctx context.Context, events int) ([]measure, error) {
-		s, w, err := b.published(ctx, max(events/v.share, 1))
+		s, w, err := b.published(ctx, events)
 		if err != nil {
 			return nil, err
 		}
