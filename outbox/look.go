@@ -27,6 +27,9 @@ func (l *loop) hungry() []*lane {
 	return hungry
 }
 
+// readRetry is the pause after a read that failed, whatever is said meanwhile.
+const readRetry = 50 * time.Millisecond
+
 // readDue is when to look next: at once where a hungry lane is stale.
 func (l *loop) readDue() time.Time {
 	hungry := l.hungry()
@@ -34,7 +37,7 @@ func (l *loop) readDue() time.Time {
 	case len(hungry) == 0:
 		return l.renewAt
 	case slices.ContainsFunc(hungry, func(lane *lane) bool { return lane.stale }):
-		return time.Time{}
+		return l.failedRead.Add(readRetry)
 	}
 	return l.nextRead
 }
@@ -62,8 +65,8 @@ func (l *loop) tookRead(res readResult) {
 	if errors.Is(res.err, errReadTooMuch) {
 		for _, want := range res.request.lanes {
 			want.lane.shrink(l.relay.cfg.ChunkEvents)
+			want.lane.stale = true
 		}
-		l.nextRead = time.Now()
 		return
 	}
 	if res.err != nil {
@@ -71,7 +74,10 @@ func (l *loop) tookRead(res readResult) {
 			l.relay.metrics.failure("read")
 			l.log.Warn("outbox is not read; it is tried again", "error", res.err)
 		}
-		l.nextRead = time.Now().Add(l.relay.cfg.PollMax)
+		l.failedRead = time.Now()
+		for _, want := range res.request.lanes {
+			want.lane.stale = true
+		}
 		return
 	}
 	found := 0
@@ -92,15 +98,25 @@ func (l *loop) tookRead(res readResult) {
 }
 
 // adjustPause looks often while there are rows of which nobody told, as another
-// process's are, and seldom otherwise: each look costs as much as an event.
+// process's are, or a hole waits for its proof, and seldom otherwise: each look
+// costs as much as an event.
 func (l *loop) adjustPause(found, woken bool) {
 	switch {
-	case found && !woken:
+	case found && (!woken || l.hasHoles()):
 		l.pause = l.relay.cfg.PollMin
 		l.nextRead = time.Now().Add(l.pause)
 	case !found:
 		l.pause = min(l.pause*2, l.relay.cfg.PollMax)
 	}
+}
+
+func (l *loop) hasHoles() bool {
+	for _, lane := range l.lanes {
+		if len(lane.holes) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // raise records the low-water mark of a lane in which only proofs moved it.

@@ -26,6 +26,8 @@ type loop struct {
 	reading  bool
 	nextRead time.Time     // when to look without being woken
 	pause    time.Duration // between two such looks
+	// failedRead is when the last read failed.
+	failedRead time.Time
 
 	idle  []*sender
 	sends chan sendResult
@@ -203,12 +205,15 @@ func (l *loop) reportStalls() {
 	l.relay.metrics.stalled.Set(float64(stalled))
 }
 
-// spreadEvents is from how many events on a second sender is worth its request
-// to the broker.
-const spreadEvents = 64
+// From so many events or bytes on, a second sender is worth its request to the
+// broker.
+const (
+	spreadEvents = 64
+	spreadBytes  = 256 << 10
+)
 
-// dispatch gives idle senders the chunks that are ready, spread evenly over as
-// many senders as they are worth.
+// dispatch gives idle senders the chunks that are ready. What failed before may
+// fail again, slowly: where there is a second sender it goes there by itself.
 func (l *loop) dispatch() {
 	if time.Now().After(l.trustedUntil) {
 		return // another relay may own the lanes by now
@@ -218,14 +223,18 @@ func (l *loop) dispatch() {
 		if len(ready) == 0 {
 			return
 		}
-		worth := min(len(l.idle), 1+events(ready)/spreadEvents)
-		share := (len(ready) + worth - 1) / worth
-		if again := slices.IndexFunc(ready[:share], func(lane *lane) bool { return lane.sending != nil }); again >= 0 {
-			share = max(again, 1) // what failed before may fail again, and must not hold up others
+		failed := slices.DeleteFunc(slices.Clone(ready), func(lane *lane) bool { return lane.sending == nil })
+		round := ready
+		switch {
+		case len(l.idle) == 1:
+		case len(failed) > 0 && len(failed) < len(ready):
+			round = failed
+		case isWorthTwo(ready):
+			round = ready[:(len(ready)+1)/2]
 		}
 		s := l.idle[len(l.idle)-1]
 		l.idle = l.idle[:len(l.idle)-1]
-		go func(chunks []*chunk) { l.sends <- s.send(chunks) }(l.start(ready[:share]))
+		go func(chunks []*chunk) { l.sends <- s.send(chunks) }(l.start(round))
 	}
 }
 
@@ -242,16 +251,19 @@ func (l *loop) ready() []*lane {
 	return ready
 }
 
-// events counts what the lanes have ready.
-func events(ready []*lane) (n int) {
+func isWorthTwo(ready []*lane) bool {
+	events, bytes := 0, 0
 	for _, lane := range ready {
+		c := lane.next
 		if lane.sending != nil {
-			n += len(lane.sending.rows)
-		} else {
-			n += len(lane.next.rows)
+			c = lane.sending
+		}
+		events += len(c.rows)
+		for _, r := range c.rows {
+			bytes += len(r.value)
 		}
 	}
-	return n
+	return events >= spreadEvents || bytes >= spreadBytes
 }
 
 func (l *loop) start(ready []*lane) []*chunk {
