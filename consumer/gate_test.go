@@ -1,8 +1,10 @@
 package consumer_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
@@ -108,6 +110,54 @@ func TestUnorderedPassesOverWhatItDoesNotHandle(t *testing.T) {
 	b.start(unordered)
 	b.send(order("a", 24))
 	b.wantEffects("a/22", "a/24")
+}
+
+// In a backlog of records without effect there is no quiet moment, and a
+// partition may be given back right behind them: the offset is stored all the same.
+func TestWhatWasPassedOverIsStoredBeforeThePartitionIsGivenBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	stop := b.start(func(c *consumer.Config) { c.Subscriptions[0].Mode = consumer.Unordered })
+	b.send(order("a", 1))
+	b.wantEffects("a/1")
+	e := order("a", 2)
+	e.EventType = "OrderAudited"
+	b.send(e)
+	b.await("the event counted", func() (bool, any) {
+		n := b.counter("factline_consumer_events_total", "advanced", "other")
+		return n == 1, n
+	})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if next := one[int64](b, `SELECT next_offset FROM factline.consumer_offset`); next != 2 {
+		t.Errorf("the database knows offset %d after the stop, want 2", next)
+	}
+}
+
+// The inbox has its own way to plan; a handler must find its session's.
+func TestHandlersPlanAsTheirSessionDoes(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []consumer.Mode{consumer.Ordered, consumer.Unordered, consumer.Latest} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			seen := make(chan string, 1)
+			b.start(func(c *consumer.Config) {
+				c.Subscriptions[0].Mode = mode
+				c.Subscriptions[0].Handlers = map[string]consumer.Handler{"OrderCaptured": func(ctx context.Context, tx pgx.Tx, _ consumer.Message) error {
+					var plan string
+					err := tx.QueryRow(ctx, `SELECT current_setting('enable_seqscan') || ' ' || current_setting('plan_cache_mode')`).Scan(&plan)
+					seen <- plan
+					return err
+				}}
+			})
+			b.send(order("a", 1))
+			if plan := <-seen; plan != "on auto" {
+				t.Errorf("a handler runs with %q, want its session's", plan)
+			}
+		})
+	}
 }
 
 func TestLatestAppliesWhatIsNewerAndDeletesByTombstone(t *testing.T) {

@@ -182,6 +182,7 @@ func (p *partition) work() {
 	for {
 		records, received, release, ok := p.take()
 		if !ok {
+			p.storePassed()
 			return
 		}
 		if err := p.handle(records, received, release); err != nil {
@@ -217,14 +218,18 @@ func (p *partition) handle(records []*kgo.Record, received time.Time, release []
 const keepPassed = 500 * time.Millisecond
 
 // pass lets go of records that have no effect and move no gate. A transaction of
-// their own would only store an offset, which the next one does as well; a crash
-// before it reads them again, for nothing.
+// their own would only store an offset, which the next one does as well, or the
+// one that is due after keepPassed; a crash before it reads them again, for
+// nothing.
 func (p *partition) pass(items []item) bool {
 	if len(items) == 0 || p.topic.Mode != Unordered || slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
 		return false
 	}
-	if p.passed <= p.from {
+	switch {
+	case p.passed <= p.from:
 		p.passedAt = time.Now().Add(keepPassed)
+	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
+		return false
 	}
 	p.passed = items[len(items)-1].msg.Offset + 1
 	p.finished.Store(p.passed)
@@ -237,6 +242,18 @@ func (p *partition) pass(items []item) bool {
 	r.countEvents(done)
 	r.logChunk(done)
 	return true
+}
+
+// storePassed tells the database, before the partition is given back, what was
+// passed over. It is tried once: without it the next owner reads that again.
+func (p *partition) storePassed() {
+	if p.passed <= p.from || p.ctx.Err() != nil {
+		return
+	}
+	if _, err := p.chunk(nil, nil, -1).do(p.ctx); err != nil {
+		p.s.r.cfg.Logger.Info("the offset of records without effect is not stored; they are read again", "group", p.s.r.cfg.Group,
+			"topic", p.scope.Topic, "partition", p.scope.Partition, "offset", p.passed, "error", err.Error())
+	}
 }
 
 func (p *partition) chunk(items []item, release []inbox.Aggregate, limit int) *chunk {

@@ -28,6 +28,7 @@ type Changes struct {
 	scope     Scope
 	now       time.Time
 	addresses map[Aggregate]string
+	planned   bool
 
 	done   placed
 	dead   placed
@@ -58,7 +59,7 @@ func NewChanges(s Scope, now time.Time) *Changes { return &Changes{scope: s, now
 // Changes returns an empty set of changes at one time, for the transaction that
 // loaded l.
 func (l *Loaded) Changes(now time.Time) *Changes {
-	return &Changes{scope: l.scope, now: now, addresses: l.addresses}
+	return &Changes{scope: l.scope, now: now, addresses: l.addresses, planned: l.planned}
 }
 
 // Done records that an event takes effect.
@@ -176,7 +177,7 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	if c.NextOffset > 0 {
 		batch.Queue(statement("finish_offset"), consumer, topic, c.scope.Partition, c.NextOffset, c.now)
 	}
-	if c.scope.Mode != Unordered {
+	if c.planned {
 		batch.Queue(statement("handlers_plan"))
 	}
 }

@@ -107,6 +107,8 @@ type Loaded struct {
 	scope Scope
 	// addresses are where the rows of the gates lie.
 	addresses map[Aggregate]string
+	// planned is set where the transaction has this package's own plan settings.
+	planned bool
 }
 
 // Load locks the partition's row in tx and reads, in one round trip, what is
@@ -147,6 +149,7 @@ func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []
 	}
 	tenants, types, ids := columns(aggregates)
 	batch.Queue(statement("own_plan"))
+	l.planned = true
 	batch.Queue(statement("load_gates"), s.Consumer, s.Topic, tenants, types, ids).Query(func(rows pgx.Rows) error {
 		var n int64
 		var p Position
