@@ -127,6 +127,24 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 		}
 	})
 
+	t.Run("the read model lists an order's lines wave by wave", func(t *testing.T) {
+		t.Parallel()
+		var order struct {
+			Lines []struct {
+				WaveNo int `json:"waveNo"`
+			} `json:"lines"`
+		}
+		a := s.do(t, request{method: "GET", path: "/read/orders/" + orderID}).want(t, 200, "")
+		if err := json.Unmarshal([]byte(a.text), &order); err != nil || len(order.Lines) != 6 {
+			t.Fatalf("%d lines (%v)", len(order.Lines), err)
+		}
+		for i, l := range order.Lines[1:] {
+			if l.WaveNo < order.Lines[i].WaveNo {
+				t.Errorf("a line of wave %d follows one of wave %d", l.WaveNo, order.Lines[i].WaveNo)
+			}
+		}
+	})
+
 	t.Run("machine commands are answered again without effect", func(t *testing.T) {
 		t.Parallel()
 		validated := s.do(t, request{method: "POST", path: "/orders/" + orderID + "/validation"}).want(t, 200, "")
@@ -292,9 +310,12 @@ func TestARestartedPlatformContinues(t *testing.T) {
 func TestPagesNeedNoOtherHost(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
+	factlinetest.Eventually(t, 10*time.Second, "a request counted", func() (bool, error) {
+		return strings.Contains(s.do(t, request{method: "GET", path: "/metrics"}).text, "factline_platform_http_request_seconds"), nil
+	})
 	for path, want := range map[string]string{
 		"/": "order-service", "/docs": "/quotes/{id}/acceptance", "/openapi.json": `"openapi":"3.1.0"`, "/openapi.yaml": "openapi: 3.1.0",
-		"/metrics": "factline_platform_http_request_seconds", "/healthz": `"ok"`,
+		"/metrics": "factline_outbox", "/healthz": `"ok"`,
 	} {
 		a := s.do(t, request{method: "GET", path: path})
 		if a.status != http.StatusOK || !strings.Contains(a.text, want) {

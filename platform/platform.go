@@ -157,11 +157,11 @@ func openPool(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, err
 		return nil, err
 	}
 	cfg.MaxConns = int32(min(maxConns, 10_000))
-	// A plan that was cached while a table was tiny reads it whole for minutes
-	// after it has grown, and one that is made anew for each call takes longer
-	// than the call. Every statement of a service has an index to go by.
-	cfg.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
-	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	for setting, value := range planSettings() {
+		if _, set := cfg.ConnConfig.RuntimeParams[setting]; !set {
+			cfg.ConnConfig.RuntimeParams[setting] = value
+		}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -171,6 +171,14 @@ func openPool(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, err
 		return nil, err
 	}
 	return pool, nil
+}
+
+// planSettings are of every connection, where its URL says nothing else. A plan
+// that was cached while a table was tiny reads it whole for minutes after it has
+// grown, and one that is made anew for each call takes longer than the call. What
+// a service asks often has an index to go by. Compiling such plans never pays.
+func planSettings() map[string]string {
+	return map[string]string{"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan", "jit": "off"}
 }
 
 func (p *running) fill(ctx context.Context, name string, s service) error {

@@ -3,6 +3,7 @@ package prove
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"factline.dev/prove/check"
@@ -35,7 +36,7 @@ func (k *killer) rest(ctx context.Context, out *outcome) error {
 		return errors.Join(restless, err)
 	}
 	if restless != nil {
-		judgeWhole(k.final, out)
+		judgeWhole(k.final, k.handles(), out)
 		return restless
 	}
 	out.saw("at rest %s after it was up", time.Since(began).Round(time.Millisecond))
@@ -56,14 +57,29 @@ func (k *killer) look(ctx context.Context) error {
 }
 
 // judgeWhole names what is lost where nothing comes to rest.
-func judgeWhole(h history.History, out *outcome) {
+func judgeWhole(h history.History, expected []check.Handles, out *outcome) {
 	checkOrders(h, out)
 	checkLog(h, out)
-	checkEffects(h, out)
+	checkEffects(h, expected, out)
+}
+
+// handles is what the contracts say that each group reads.
+func (k *killer) handles() (all []check.Handles) {
+	for _, r := range readings() {
+		h := check.Handles{Group: r.group, Topic: r.topic}
+		for _, e := range k.catalogue.ReadBy(r.group) {
+			if e.Topic == r.topic && !slices.Contains(h.Types, e.Type) {
+				h.Types = append(h.Types, e.Type)
+			}
+		}
+		all = append(all, h)
+	}
+	return all
 }
 
 func checkOrders(h history.History, out *outcome) {
 	out.check(check.OneOrderPerQuote(h.Quotes, h.Accepted, h.Orders))
+	out.check(check.EveryQuoteAnswered(h.Quotes))
 }
 
 func checkLog(h history.History, out *outcome) {
@@ -76,13 +92,9 @@ func checkLog(h history.History, out *outcome) {
 	out.check(check.FirstOccurrencesInOrder(h.Log))
 }
 
-func checkEffects(h history.History, out *outcome) {
-	var groups []string
-	for _, r := range readings() {
-		groups = append(groups, r.group)
-	}
+func checkEffects(h history.History, expected []check.Handles, out *outcome) {
 	out.check(check.EffectsOnce(h.Committed, h.Log, h.Orders))
-	out.check(check.AppliedOnce(h.Inboxes, h.Log, groups))
+	out.check(check.AppliedOnce(h.Inboxes, h.Log, expected))
 	out.check(check.ProjectionShowsOrders(h.Orders, h.Summaries, nil))
 }
 
@@ -97,7 +109,7 @@ func (k *killer) judgeLog(_ context.Context, out *outcome) error {
 }
 
 func (k *killer) judgeEffects(ctx context.Context, out *outcome) error {
-	checkEffects(k.final, out)
+	checkEffects(k.final, k.handles(), out)
 	return k.replayAll(ctx, out)
 }
 

@@ -112,17 +112,28 @@ func (o *observer) behind(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var left []string
+	return notAtEnd(ends, next), nil
+}
+
+// notAtEnd says how far each group is from the end of its topic. A place beyond
+// the end is one whose next records would never be read; it makes up for no lag
+// elsewhere.
+func notAtEnd(ends map[history.Place]int64, next map[string]map[history.Place]int64) (left []string) {
 	for _, r := range readings() {
 		var lag int64
 		for at, end := range ends {
-			if at.Topic == r.topic {
-				lag += end - next[r.group][at]
+			if at.Topic != r.topic {
+				continue
+			}
+			reached := next[r.group][at]
+			lag += max(0, end-reached)
+			if reached > end {
+				left = append(left, fmt.Sprintf("%s goes on at %s/%d/%d, beyond the end of the log at %d", r.group, at.Topic, at.Partition, reached, end))
 			}
 		}
 		if lag > 0 || next[r.group] == nil {
 			left = append(left, fmt.Sprintf("%s is %d records behind", r.group, lag))
 		}
 	}
-	return left, nil
+	return left
 }

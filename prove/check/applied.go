@@ -7,10 +7,18 @@ import (
 	"factline.dev/prove/history"
 )
 
+// Handles is what a group has to do something about.
+type Handles struct {
+	Group, Topic string
+	// Types are event types of the topic. A group may handle more.
+	Types []string
+}
+
 // AppliedOnce asks that every inbox holds each event once and as done, and of
-// the types that a group handles, which are those it has done one of, every
-// event on the topic. groups are those that must have done something.
-func AppliedOnce(inboxes []history.Settled, log []history.Record, groups []string) Result {
+// the types that a group handles every event on the topic. Those are the ones
+// expected of it and any other that it has done one of. Every group must have
+// done something.
+func AppliedOnce(inboxes []history.Settled, log []history.Record, expected []Handles) Result {
 	r := Result{Name: "every inbox holds each event of its types once, as done"}
 	types := make(map[string]string, len(log))
 	for _, record := range log {
@@ -19,6 +27,14 @@ func AppliedOnce(inboxes []history.Settled, log []history.Record, groups []strin
 	type handled struct{ group, topic, eventType string }
 	type settled struct{ group, eventID string }
 	kinds := make(map[handled]bool)
+	for _, h := range expected {
+		for _, eventType := range h.Types {
+			kinds[handled{h.Group, h.Topic, eventType}] = true
+		}
+		if len(h.Types) == 0 {
+			r.problem("it is not known what %s handles: nothing is proved about it", h.Group)
+		}
+	}
 	rows := make(map[settled]int, len(inboxes))
 	for _, s := range inboxes {
 		rows[settled{s.Group, s.EventID}]++
@@ -43,12 +59,12 @@ func AppliedOnce(inboxes []history.Settled, log []history.Record, groups []strin
 			}
 		}
 	}
-	for _, group := range groups {
-		if !slices.ContainsFunc(inboxes, func(s history.Settled) bool { return s.Group == group }) {
-			r.problem("the inbox of %s is empty: nothing is proved about it", group)
+	for _, h := range expected {
+		if !slices.ContainsFunc(inboxes, func(s history.Settled) bool { return s.Group == h.Group }) {
+			r.problem("the inbox of %s is empty: nothing is proved about it", h.Group)
 		}
 	}
-	r.Observed = fmt.Sprintf("%d effects by %d groups", len(inboxes), len(groups))
+	r.Observed = fmt.Sprintf("%d effects by %d groups of %d types", len(inboxes), len(expected), len(kinds))
 	return r
 }
 

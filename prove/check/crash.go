@@ -8,9 +8,9 @@ import (
 )
 
 // CrashKilledAll asks that a whole platform died by SIGKILL: services and broker
-// by their wait status, and the database, where it had come to run, with all
-// its processes and without a shutdown. Anything else makes the step
-// inconclusive.
+// by their wait status, and the database with all its processes and without a
+// shutdown. One that was starting may not have come to a server yet, so there
+// only the shutdown counts. Anything else makes the step inconclusive.
 func CrashKilledAll(c history.Crash) Result {
 	r := Result{Name: "all of it was killed"}
 	if c.PID <= 0 || c.Signal != "killed" {
@@ -19,7 +19,13 @@ func CrashKilledAll(c history.Crash) Result {
 	if c.WasUp && (len(c.Servers) == 0 || !c.IsUnclean) {
 		r.problem("of the database %d processes were killed, and it shut down cleanly (%v): it did not die with the services", len(c.Servers), !c.IsUnclean)
 	}
+	if c.IsShutDown {
+		r.problem("the database shut down when the services had died: its control file says so")
+	}
 	r.Observed = fmt.Sprintf("process %d and %d of PostgreSQL died by SIGKILL within %s", c.PID, len(c.Servers), c.Dead.Sub(c.At).Round(time.Millisecond))
+	if c.Late > 0 {
+		r.Observed += fmt.Sprintf(", %d of them came up meanwhile and were killed after it", c.Late)
+	}
 	return r
 }
 
@@ -69,24 +75,38 @@ func UnderWay(crashes []history.Crash, committed []history.Event, log []history.
 	return works
 }
 
-// CrashesHitWork asks that crashes fell upon work under way. Those of an idle
-// platform prove nothing; crashes and works are in step.
+// CrashesHitWork asks that crashes fell upon work under way, at least half of
+// those that found the platform up. Those of an idle one prove nothing; crashes
+// and works are in step.
 func CrashesHitWork(crashes []history.Crash, works []Work) Result {
 	r := Result{Name: "the kills fell upon work under way"}
-	hit := 0
+	if len(works) != len(crashes) {
+		r.problem("%d kills and what %d fell upon: nothing is proved", len(crashes), len(works))
+		return r
+	}
+	hit, up, hitUp := 0, 0, 0
 	var total Work
-	for _, w := range works {
+	for i, w := range works {
 		if !w.IsNone() {
 			hit++
+		}
+		if crashes[i].WasUp {
+			up++
+		}
+		if crashes[i].WasUp && !w.IsNone() {
+			hitUp++
 		}
 		total.Unpublished += w.Unpublished
 		total.Unapplied += w.Unapplied
 		total.Unanswered += w.Unanswered
 	}
-	if hit == 0 || len(works) != len(crashes) {
+	switch {
+	case hit == 0:
 		r.problem("%d of %d kills fell upon work under way: nothing is proved; raise the load", hit, len(crashes))
+	case 2*hitUp < up:
+		r.problem("%d of %d kills that found it up fell upon work under way, fewer than half: too little is proved; raise the load", hitUp, up)
 	}
-	r.Observed = fmt.Sprintf("%d of %d kills: %d events not yet published, %d effects not yet done, %d acceptances not yet answered",
-		hit, len(crashes), total.Unpublished, total.Unapplied, total.Unanswered)
+	r.Observed = fmt.Sprintf("%d of %d kills, %d of %d that found it up: %d events not yet published, %d effects not yet done, %d acceptances not yet answered",
+		hit, len(crashes), hitUp, up, total.Unpublished, total.Unapplied, total.Unanswered)
 	return r
 }

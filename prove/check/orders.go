@@ -53,3 +53,28 @@ func OneOrderPerQuote(quotes []history.Quote, accepted []history.AcceptedQuote, 
 	r.Observed = fmt.Sprintf("%d acceptances answered, %d without answer, %d accepted in the database, %d orders", ok, unknown, len(accepted), len(orders))
 	return r
 }
+
+// EveryQuoteAnswered asks that no quote was left without a clear answer. It is
+// for a load that ends on a platform that is up and stays so: there its clients
+// send until they are answered, and one that never is found a platform that
+// refuses its work for good.
+func EveryQuoteAnswered(quotes []history.Quote) Result {
+	r := Result{Name: "every quote was answered in the end"}
+	unknown := 0
+	for _, q := range quotes {
+		if q.Outcome == history.OK || q.Outcome == history.Failed {
+			continue
+		}
+		unknown++
+		name := "a quote without id"
+		if q.QuoteID != "" {
+			name = "quote " + q.QuoteID
+		}
+		r.problem("%s was never answered, in %d requests: %s", name, q.Requests, q.Reason)
+	}
+	if len(quotes) == 0 {
+		r.problem("there is no quote: nothing is proved")
+	}
+	r.Observed = fmt.Sprintf("%d of %d without a clear answer", unknown, len(quotes))
+	return r
+}

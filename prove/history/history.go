@@ -196,11 +196,17 @@ type Crash struct {
 	// whether it left the marks of a server that never shut down.
 	Servers   []int `json:"servers"`
 	IsUnclean bool  `json:"isUnclean"`
+	// Late is how many of Servers were found only once the services were dead: a
+	// start had made them meanwhile.
+	Late int `json:"late,omitempty"`
+	// IsShutDown is what the database's control file says: that the server came
+	// to shut down before it could be killed.
+	IsShutDown bool `json:"isShutDown"`
 	// WasUp tells a platform that worked from one that was still starting.
 	WasUp bool `json:"wasUp"`
 	// At is right before the first signal, Dead once no process was left.
 	At   time.Time `json:"at"`
 	Dead time.Time `json:"dead"`
-	// Unanswered acceptances had been sent at At.
+	// Unanswered acceptances were on their way at At.
 	Unanswered int `json:"unanswered"`
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,7 +101,10 @@ func give(ctx context.Context, enough <-chan struct{}, room chan<- struct{}) boo
 }
 
 // Accepting is how many acceptances have been sent and not been answered yet.
+// Those that wait to be sent again are none.
 func (c *Client) Accepting() int { return int(c.accepting.Load()) }
+
+const acceptancePath = "/acceptance"
 
 type flow struct {
 	*Client
@@ -150,8 +154,6 @@ func (f *flow) run(ctx context.Context) error {
 // acceptance may be sent twice. With another key the second is refused as
 // accepted already, which is the answer one wants.
 func (f *flow) acceptance(ctx context.Context, path, etag, hash string) error {
-	f.accepting.Add(1)
-	defer f.accepting.Add(-1)
 	body := map[string]any{
 		"commercialSnapshotHash": hash, "acceptedBy": f.plan.Customer,
 		"evidence": map[string]any{"method": "CLICK", "reference": f.plan.Name},
@@ -164,7 +166,7 @@ func (f *flow) acceptance(ctx context.Context, path, etag, hash string) error {
 		keys = append(keys, "accept-again")
 	}
 	for _, key := range keys {
-		_, err := f.command(ctx, path+"/acceptance", key, etag, body, nil)
+		_, err := f.command(ctx, path+acceptancePath, key, etag, body, nil)
 		var refused *refusedError
 		if errors.As(err, &refused) && key == "accept-again" && refused.status == http.StatusConflict {
 			continue
@@ -223,6 +225,10 @@ func (f *flow) send(ctx context.Context, path, key, etag string, body []byte, an
 	request.Header.Set("Idempotency-Key", f.plan.Name+"-"+key)
 	if etag != "" {
 		request.Header.Set("If-Match", etag)
+	}
+	if strings.HasSuffix(path, acceptancePath) {
+		f.accepting.Add(1)
+		defer f.accepting.Add(-1)
 	}
 	response, err := f.http.Do(request)
 	if err != nil {

@@ -68,6 +68,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+func (f *fake) hasSeen(request string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen[request] > 0
+}
+
 func accept(t *testing.T, f *fake, repeat Repeat, patience time.Duration) history.Quote {
 	t.Helper()
 	f.seen = map[string]int{}
@@ -128,6 +134,32 @@ func TestALoadGoesOnWhileNothingIsAnsweredAndLosesNoQuote(t *testing.T) {
 	}
 	if len(quotes) < 20 || c.Accepting() != 0 {
 		t.Errorf("%d quotes, %d still to be answered", len(quotes), c.Accepting())
+	}
+}
+
+// A client that sleeps between two attempts has nothing on its way to the
+// platform, and a kill then falls upon none of its work.
+func TestAnAcceptanceThatWaitsToBeSentAgainIsNotUnderWay(t *testing.T) {
+	t.Parallel()
+	f := &fake{seen: map[string]int{}, fail: map[string]int{"/acceptance": 1 << 20}, status: http.StatusServiceUnavailable}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	c := NewClient(server.URL)
+	t.Cleanup(c.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	accepted := make(chan []history.Quote, 1)
+	go func() { accepted <- c.Accept(ctx, []Plan{{Name: "n"}}, 1) }()
+	for !f.hasSeen("/acceptance n-accept") || c.Accepting() > 0 {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%d are under way all the time", c.Accepting())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	if q := (<-accepted)[0]; q.Outcome != history.Unknown {
+		t.Errorf("%+v", q)
 	}
 }
 

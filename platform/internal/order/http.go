@@ -118,7 +118,7 @@ func (s *Service) captureCommand(ctx context.Context, tx pgx.Tx, c web.Call[quot
 	if refused != nil {
 		return s.refuseCommand(ctx, tx, c, *refused)
 	}
-	d, err := s.capture(ctx, tx, c.Tenant, c.Actor, c.Body, c.CommandID)
+	d, err := s.capture(ctx, tx, c.Tenant, c.Actor, c.Body, facts.creditHold, c.CommandID)
 	if err != nil {
 		return reply, err
 	}
@@ -160,7 +160,7 @@ func (s *Service) validateCommand(ctx context.Context, tx pgx.Tx, c web.Call[emp
 		if err != nil {
 			return reply, err
 		}
-		reply.Problem = validationProblem(d.validate(hold))
+		reply.Problem = validationProblem(d.proceed(hold))
 	}
 	reply.Version, reply.Body.State = d.Version, string(d.State)
 	return reply, s.store(ctx, tx, d)
@@ -229,8 +229,8 @@ func (s *Service) Routes() []web.Route {
 		}, s.captureCommand),
 		web.Command(w, web.Spec{
 			Method: http.MethodPost, Path: "/orders/{id}/validation", ID: "validateOrder",
-			Summary:     "Validate a captured order",
-			Description: "For machines. 200 without effect where it is validated already.",
+			Summary:     "Validate an order again whose validation failed",
+			Description: "For machines. An order that can be fulfilled now is activated with it. 200 without effect where it is validated already.",
 			Refusals:    map[int][]string{409: {"state.transition-not-allowed"}, 422: {"order.validation-failed"}},
 		}, s.validateCommand),
 		web.Command(w, web.Spec{

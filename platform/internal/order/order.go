@@ -197,6 +197,16 @@ func (d *decision) validate(creditHold bool) []violation {
 	return nil
 }
 
+// proceed validates the order and activates it where nothing is in the way:
+// between the two nobody else decides.
+func (d *decision) proceed(creditHold bool) []violation {
+	violations := d.validate(creditHold)
+	if len(violations) == 0 {
+		d.activate()
+	}
+	return violations
+}
+
 func (d *decision) violations(creditHold bool) []violation {
 	var all []violation
 	add := func(code, path, message string) { all = append(all, violation{code, path, message}) }

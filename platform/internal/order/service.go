@@ -3,10 +3,11 @@
 //
 // An order is captured once per quote, whether the acceptance arrives as an
 // event, as a command, or as both at once. It is validated and activated in the
-// same transaction; one whose validation failed goes on by command. The service
-// consumes its own OrderActivated to submit an order, and requests each line when
-// its dependencies are met; the orchestration service takes that over later
-// through the same commands. Lines are fulfilled behind the port [Fulfilment].
+// same transaction, or where its validation failed, with the command that repeats
+// it. The service consumes its own OrderActivated to submit an order, and requests
+// each line when its dependencies are met; the orchestration service takes that
+// over later through the same commands. Lines are fulfilled behind the port
+// [Fulfilment].
 package order
 
 import (
@@ -136,17 +137,15 @@ func (s *Service) captureEvent(ctx context.Context, tx pgx.Tx, e envelope.Event[
 		}
 		return consumer.Rejected(fmt.Errorf("order: capture quote %s: %s", e.Payload.QuoteID, refused.reasonCode))
 	}
-	_, err = s.capture(ctx, tx, e.TenantID, serviceActor, e.Payload, e.EventID)
+	_, err = s.capture(ctx, tx, e.TenantID, serviceActor, e.Payload, facts.creditHold, e.EventID)
 	return err
 }
 
 // capture stores the order of an accepted quote, as far as it gets without
 // anybody else: a step that only this service takes needs no event between.
-func (s *Service) capture(ctx context.Context, tx pgx.Tx, tenant, actor string, q quoteAccepted, sourceID string) (*decision, error) {
+func (s *Service) capture(ctx context.Context, tx pgx.Tx, tenant, actor string, q quoteAccepted, creditHold bool, sourceID string) (*decision, error) {
 	d := capture(tenant, actor, q, s.now(), sourceID)
-	if violations := d.validate(false); len(violations) == 0 { // the rules of capture asked for the credit
-		d.activate()
-	}
+	d.proceed(creditHold)
 	batch := &pgx.Batch{}
 	queueOrder(batch, d)
 	captureRow{id: "ocap_" + envelope.NewID(), tenant: tenant, sourceEventID: sourceID, state: "CAPTURED", orderID: d.OrderID}.queue(batch, q, d)

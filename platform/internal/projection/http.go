@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/envelope"
-	"factline.dev/internal/named"
 	"factline.dev/platform/internal/web"
 )
 
@@ -107,7 +106,7 @@ func (s *Service) list(ctx context.Context, tx pgx.Tx, a web.Ask) (reply web.Rep
 	if err != nil {
 		return reply, err
 	}
-	rows, err := tx.Query(ctx, on(table, "list_summaries"), named.Args{
+	rows, err := tx.Query(ctx, on(table, "list_summaries"), pgx.NamedArgs{
 		"tenant_id": a.Tenant, "after": a.After, "quote_id": a.Filter["quoteId"], "customer_id": a.Filter["customerId"],
 		"state": a.Filter["state"], "rows": a.Limit + 1,
 	})

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/envelope"
-	"factline.dev/internal/named"
 )
 
 // line is one row of the order lines. The json names are the columns.
@@ -105,7 +104,7 @@ func applyLines(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant str
 }
 
 func findLines(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, ids []string) ([]line, error) {
-	rows, err := tx.Query(ctx, on(table, "find_lines"), named.Args{"tenant_id": tenant, "order_ids": ids})
+	rows, err := tx.Query(ctx, on(table, "find_lines"), pgx.NamedArgs{"tenant_id": tenant, "order_ids": ids})
 	if err != nil {
 		return nil, fmt.Errorf("projection: read %s: %w", strings.Join(table, "."), err)
 	}

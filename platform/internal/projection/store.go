@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"factline.dev/internal/named"
 )
 
 //go:embed sql/*.sql
@@ -58,7 +56,7 @@ func liveTable(ctx context.Context, tx pgx.Tx, projection string) (pgx.Identifie
 func save[T any](ctx context.Context, tx pgx.Tx, name string, table pgx.Identifier, rows []T) error {
 	text, err := json.Marshal(rows)
 	if err == nil {
-		_, err = tx.Exec(ctx, on(table, name), named.Args{"rows": string(text)})
+		_, err = tx.Exec(ctx, on(table, name), pgx.NamedArgs{"rows": string(text)})
 	}
 	if err != nil {
 		return fmt.Errorf("projection: write %s: %w", strings.Join(table, "."), err)

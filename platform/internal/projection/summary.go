@@ -10,7 +10,6 @@ import (
 
 	"factline.dev/consumer"
 	"factline.dev/envelope"
-	"factline.dev/internal/named"
 	"factline.dev/platform/internal/money"
 )
 
@@ -114,7 +113,7 @@ func applySummaries(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant
 }
 
 func findSummaries(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, ids []string) ([]summary, error) {
-	rows, err := tx.Query(ctx, on(table, "find_summaries"), named.Args{"tenant_id": tenant, "order_ids": ids})
+	rows, err := tx.Query(ctx, on(table, "find_summaries"), pgx.NamedArgs{"tenant_id": tenant, "order_ids": ids})
 	if err != nil {
 		return nil, fmt.Errorf("projection: read %s: %w", strings.Join(table, "."), err)
 	}

@@ -10,3 +10,4 @@ CROSS JOIN LATERAL (
     WHERE tenant_id = @tenant_id AND order_id = wanted.order_id
     OFFSET 0
 ) AS found
+ORDER BY found.order_id, found.wave_no, found.order_line_id
