@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"factline.dev/internal/devstack"
 	"factline.dev/platform"
 	"factline.dev/prove/check"
@@ -249,27 +247,6 @@ func (k *killer) pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// strike kills services and broker, which are one process, and the database at
-// the same time.
-func (k *killer) strike(ctx context.Context, n int) (history.Crash, error) {
-	crash := history.Crash{Number: n, PID: k.child.PID(), WasUp: k.child.Ready(), Unanswered: k.load.client.Accepting(), At: time.Now().UTC()}
-	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	var both errgroup.Group
-	both.Go(func() error {
-		killed, err := devstack.KillPostgres(limited, k.folder())
-		crash.Servers, crash.IsUnclean = killed.PIDs, killed.IsUnclean
-		return err
-	})
-	both.Go(func() (err error) {
-		crash.Signal, err = k.child.Kill()
-		return err
-	})
-	err := both.Wait()
-	crash.Dead = time.Now().UTC()
-	return crash, err
 }
 
 // close ends what still runs.

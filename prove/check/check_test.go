@@ -108,6 +108,21 @@ func TestOneOrderPerQuoteFindsLostAndDoubledOrders(t *testing.T) {
 	})
 }
 
+func TestEveryQuoteAnsweredCountsThoseThatNeverWere(t *testing.T) {
+	t.Parallel()
+	run(t, func(h history.History) Result { return EveryQuoteAnswered(h.Quotes) }, []wrong{
+		{"an acceptance was never answered", func(h *history.History) {
+			h.Quotes[1].Outcome, h.Quotes[1].Requests, h.Quotes[1].Reason = history.Unknown, 9, "503"
+		}, "quote q2 was never answered, in 9 requests: 503"},
+		{"a draft was never answered", func(h *history.History) { h.Quotes = append(h.Quotes, history.Quote{}) }, "a quote without id"},
+		{"no quote was begun", func(h *history.History) { h.Quotes = nil }, "nothing is proved"},
+	})
+	quotes := append(good().Quotes, history.Quote{Outcome: history.Unknown})
+	if r := EveryQuoteAnswered(quotes); r.Observed != "1 of 3 without a clear answer" {
+		t.Errorf("observed %q", r.Observed)
+	}
+}
+
 func TestAnUnknownAcceptanceMayBeEither(t *testing.T) {
 	t.Parallel()
 	h := good()

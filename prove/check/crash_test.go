@@ -26,6 +26,9 @@ func TestCrashKilledAllWantsEvidence(t *testing.T) {
 		{"it ended by itself", func(c *history.Crash) { c.Signal = "exit 1" }, `ended by "exit 1"`},
 		{"it was never started", func(c *history.Crash) { c.PID = 0 }, "process 0"},
 		{"the database lived on", func(c *history.Crash) { c.Servers = nil }, "0 processes were killed"},
+		{"the database shut down while all of it was starting", func(c *history.Crash) {
+			c.WasUp, c.Servers, c.IsUnclean, c.IsShutDown = false, nil, false, true
+		}, "its control file says so"},
 		{"the database shut down in time", func(c *history.Crash) { c.IsUnclean = false }, "shut down cleanly (true)"},
 	}
 	if r := CrashKilledAll(goodCrash()); !r.OK() {
@@ -94,8 +97,18 @@ func TestAcceptancesCountWhereThePlatformCouldAnswer(t *testing.T) {
 func TestCrashesOfAnIdlePlatformProveNothing(t *testing.T) {
 	t.Parallel()
 	two := []history.Crash{goodCrash(), goodCrash()}
-	if r := CrashesHitWork(two, []Work{{}, {Unpublished: 2}}); !r.OK() || !strings.Contains(r.Observed, "1 of 2 kills: 2 events") {
+	if r := CrashesHitWork(two, []Work{{}, {Unpublished: 2}}); !r.OK() || !strings.Contains(r.Observed, "1 of 2 kills, 1 of 2 that found it up: 2 events") {
 		t.Errorf("%+v", r)
+	}
+	starting := goodCrash()
+	starting.WasUp = false
+	busy := Work{Unpublished: 1}
+	if r := CrashesHitWork(append(two, starting, starting), []Work{{}, busy, {}, {}}); !r.OK() {
+		t.Errorf("one of two that found it up, and two starts: %q", r.Problems)
+	}
+	most := CrashesHitWork(append(two, goodCrash(), starting, starting), []Work{{}, {}, busy, busy, busy})
+	if most.OK() || !strings.Contains(most.Problems[0], "1 of 3 kills that found it up") {
+		t.Errorf("one of three that found it up: %+v", most)
 	}
 	for _, works := range [][]Work{nil, {{}, {}}, {{Unapplied: 1}}} {
 		if r := CrashesHitWork(two, works); r.OK() || !strings.Contains(r.Problems[0], "nothing is proved") {
@@ -106,7 +119,7 @@ func TestCrashesOfAnIdlePlatformProveNothing(t *testing.T) {
 
 // applied is the good history with an inbox that holds every OrderCaptured.
 func applied(h history.History) Result {
-	return AppliedOnce(h.Inboxes, h.Log, []string{"g"})
+	return AppliedOnce(h.Inboxes, h.Log, []Handles{{Group: "g", Topic: "orders", Types: []string{"OrderCaptured"}}})
 }
 
 func withInbox(change func(*history.History)) func(*history.History) {
@@ -131,6 +144,12 @@ func TestAppliedOnceFindsWhatAnInboxLacksOrHoldsTwice(t *testing.T) {
 		{"an event had its effect twice", func(h *history.History) { h.Inboxes = append(h.Inboxes, h.Inboxes[0]) }, "e11 stands twice in the inbox of g"},
 		{"an event was given up", func(h *history.History) { h.Inboxes[0].State = "DEAD" }, "e11 is DEAD for g"},
 		{"an effect has no event", func(h *history.History) { h.Inboxes[0].EventID = "e99" }, "e99 is settled for g and not on the log"},
+		{"all of a type that is expected had no effect", func(h *history.History) {
+			h.Inboxes[0].EventID, h.Inboxes[1].EventID = "e13", "e23"
+		}, "OrderCaptured e11 at orders/0/0 had no effect in g"},
+		{"one of a type that is not expected had no effect", func(h *history.History) {
+			h.Inboxes = append(h.Inboxes, history.Settled{Group: "g", EventID: "e12", State: "DONE", Topic: "orders"})
+		}, "OrderValidated e22 at orders/0/4 had no effect in g"},
 		{"a group did nothing", func(h *history.History) { h.Inboxes = nil }, "the inbox of g is empty"},
 	}
 	for _, c := range cases {
@@ -142,6 +161,15 @@ func TestAppliedOnceFindsWhatAnInboxLacksOrHoldsTwice(t *testing.T) {
 				t.Errorf("problems %q, want one with %q", r.Problems, c.want)
 			}
 		})
+	}
+}
+
+func TestAppliedOnceProvesNothingAboutAGroupOfWhichNothingIsExpected(t *testing.T) {
+	t.Parallel()
+	h := good()
+	withInbox(func(*history.History) {})(&h)
+	if r := AppliedOnce(h.Inboxes, h.Log, []Handles{{Group: "g", Topic: "orders"}}); r.OK() || !strings.Contains(r.Problems[0], "nothing is proved") {
+		t.Errorf("%+v", r)
 	}
 }
 
