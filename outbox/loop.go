@@ -219,23 +219,30 @@ func (l *loop) dispatch() {
 		return // another relay may own the lanes by now
 	}
 	for len(l.idle) > 0 {
-		ready := l.ready()
-		if len(ready) == 0 {
+		round := l.round(len(l.idle))
+		if len(round) == 0 {
 			return
-		}
-		failed := slices.DeleteFunc(slices.Clone(ready), func(lane *lane) bool { return lane.sending == nil })
-		round := ready
-		switch {
-		case len(l.idle) == 1:
-		case len(failed) > 0 && len(failed) < len(ready):
-			round = failed
-		case isWorthTwo(ready):
-			round = ready[:(len(ready)+1)/2]
 		}
 		s := l.idle[len(l.idle)-1]
 		l.idle = l.idle[:len(l.idle)-1]
 		go func(chunks []*chunk) { l.sends <- s.send(chunks) }(l.start(round))
 	}
+}
+
+// round is what the next of so many idle senders gets.
+func (l *loop) round(idle int) []*lane {
+	ready := l.ready()
+	if idle == 1 {
+		return ready
+	}
+	failed := slices.DeleteFunc(slices.Clone(ready), func(lane *lane) bool { return lane.sending == nil })
+	switch {
+	case len(failed) > 0 && len(failed) < len(ready):
+		return failed
+	case isWorthTwo(ready):
+		return ready[:(len(ready)+1)/2]
+	}
+	return ready
 }
 
 func (l *loop) ready() []*lane {

@@ -1,0 +1,99 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Without polling every wake-up counts: one that comes while a read is under
+// way, while a lane has rows waiting, or after a read that took no more.
+func TestNoWakeUpIsLost(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	b.relay(func(c *RelayConfig) {
+		c.Outbox, c.PollMin, c.PollMax, c.ChunkEvents = b.outbox, time.Hour, time.Hour, 7
+	})
+	const writers, each, aggregates = 8, 50, 40
+	var wait sync.WaitGroup
+	for w := range writers {
+		wait.Go(func() {
+			for i := range each {
+				err := b.in(func(tx pgx.Tx) error {
+					id := fmt.Sprint("agg", rand.IntN(aggregates))
+					if err := b.outbox.Append(context.Background(), tx, event(id, fmt.Sprint(w, "-", i)), event(id, "second")); err != nil {
+						return err
+					}
+					if i%9 == 8 {
+						return errRollback
+					}
+					return nil
+				})
+				if err != nil && !errors.Is(err, errRollback) {
+					t.Error(err)
+				}
+				if err == nil {
+					b.outbox.Wake()
+				}
+			}
+		})
+	}
+	wait.Wait()
+	var committed int
+	if err := b.pool.QueryRow(t.Context(), "SELECT count(*) FROM factline.outbox_event").Scan(&committed); err != nil {
+		t.Fatal(err)
+	}
+	checkOrder(t, b.published(committed), committed)
+}
+
+// A lane that failed goes beside the others where it can, with them where it
+// must, and keeps none of them waiting.
+func TestDispatchLeavesNoLaneWaiting(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name         string
+		fresh, again int
+		idle         int
+		want         []int // lanes of each round
+	}{
+		{"few events go in one round", 3, 0, 2, []int{3}},
+		{"a failed lane gets a round of its own", 3, 1, 2, []int{1, 3}},
+		{"failed lanes share theirs", 1, 4, 2, []int{4, 1}},
+		{"one sender takes all", 3, 2, 1, []int{5}},
+		{"failed lanes alone", 0, 3, 2, []int{3}},
+		{"nothing to do", 0, 0, 2, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := &loop{lanes: map[int16]*lane{}, trustedUntil: time.Now().Add(time.Hour)}
+			for n := range test.fresh + test.again {
+				lane := newLane(int16(n), 1, 0)
+				c := newChunk(lane, []outRow{{position: 1}})
+				if lane.next = c; n >= test.fresh {
+					lane.next, lane.sending = nil, c
+					c.retryAt = time.Now().Add(-time.Second)
+				}
+				l.lanes[lane.id] = lane
+			}
+			var got []int
+			for range test.idle {
+				if round := l.round(test.idle - len(got)); len(round) > 0 {
+					got = append(got, len(round))
+					l.start(round)
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(test.want) {
+				t.Errorf("rounds of %v lanes, want %v", got, test.want)
+			}
+			if left := l.ready(); len(left) != 0 {
+				t.Errorf("%d lanes wait although a sender was free", len(left))
+			}
+		})
+	}
+}
