@@ -46,18 +46,25 @@ func (l *loop) read(ctx context.Context) {
 	if l.reading || time.Now().Before(l.readDue()) {
 		return
 	}
-	hungry := l.hungry()
-	if len(hungry) == 0 {
+	request := l.ask()
+	if len(request.lanes) == 0 {
 		return
 	}
+	l.reading = true
+	l.nextRead = time.Now().Add(l.pause)
+	go func() { l.reads <- l.relay.store.read(ctx, request) }()
+}
+
+// ask asks for the rows of the hungry lanes. What the others were told of stays
+// to be asked for.
+func (l *loop) ask() readRequest {
+	hungry := l.hungry()
 	request := newReadRequest(hungry)
 	for _, lane := range hungry {
 		request.woken = request.woken || lane.stale
 		lane.stale = false
 	}
-	l.reading = true
-	l.nextRead = time.Now().Add(l.pause)
-	go func() { l.reads <- l.relay.store.read(ctx, request) }()
+	return request
 }
 
 func (l *loop) tookRead(res readResult) {

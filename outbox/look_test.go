@@ -52,6 +52,46 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	checkOrder(t, b.published(committed), committed)
 }
 
+// One wake-up for many rows: a read takes a part, and the rest must not wait for
+// the next look.
+func TestOneWakeUpPublishesABacklog(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	b.relay(func(c *RelayConfig) {
+		c.Outbox, c.PollMin, c.PollMax, c.ChunkEvents = b.outbox, time.Hour, time.Hour, 7
+	})
+	b.append(event("first", ""))
+	b.outbox.Wake()
+	b.published(1) // the relay's own first look is over
+	var events []Event
+	for i := range 100 {
+		events = append(events, event("busy", fmt.Sprint(i)))
+	}
+	b.append(events...)
+	b.outbox.Wake()
+	checkOrder(t, b.published(101), 101)
+}
+
+// A wake-up while a lane cannot take rows is kept for it.
+func TestAWakeUpWaitsForABusyLane(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	busy, free := newLane(0, 1, 0), newLane(1, 1, 0)
+	busy.next = newChunk(busy, []outRow{{position: 1}})
+	l := &loop{lanes: map[int16]*lane{0: busy, 1: free}, nextRead: now.Add(time.Hour), renewAt: now.Add(time.Hour)}
+	l.woken()
+	if request := l.ask(); len(request.lanes) != 1 || request.lanes[0].lane != free || !request.woken {
+		t.Fatalf("asked for %+v, want the free lane alone", request.lanes)
+	}
+	if due := l.readDue(); due.Before(now) {
+		t.Fatal("the free lane is asked for again although nothing came")
+	}
+	busy.next = nil
+	if due := l.readDue(); due.After(now) {
+		t.Errorf("the lane that was busy is asked for at %s, want at once", due)
+	}
+}
+
 // A lane that failed goes beside the others where it can, with them where it
 // must, and keeps none of them waiting.
 func TestDispatchLeavesNoLaneWaiting(t *testing.T) {
