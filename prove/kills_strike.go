@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +50,7 @@ func killAll(crash *history.Crash, services func() (string, error), server func(
 		return err
 	}
 	after, err := server()
-	crash.Servers = append(beside.PIDs, after.PIDs...)
+	crash.Servers = slices.Concat(beside.PIDs, after.PIDs)
 	crash.Late = len(after.PIDs)
 	crash.IsUnclean = after.IsUnclean
 	return err

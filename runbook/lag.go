@@ -24,7 +24,8 @@ type PartitionLag struct {
 	// NextOffset is the first offset without an effect in the group's database.
 	NextOffset int64 `json:"nextOffset"`
 	// Committed is the offset committed in Kafka, -1 for none. It trails
-	// NextOffset a little; the database decides.
+	// NextOffset a little, or leads it by records without effect; the lower one
+	// decides.
 	Committed int64 `json:"committedOffset"`
 	// LagRecords is EndOffset - NextOffset.
 	LagRecords int64 `json:"lagRecords"`

@@ -27,7 +27,8 @@ to rest, every committed event must be on the log as it was committed, every
 acceptance that was answered must be one completed order, and every effect must
 have happened once.
 
-Ends with 1 when a step failed, or when no kill fell upon work under way.`,
+Ends with 1 when a step failed, or when fewer than half of the kills that found it
+up fell upon work under way.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.proveKills(cmd.Context(), cfg) },
 	}

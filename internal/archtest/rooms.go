@@ -34,7 +34,7 @@ func Rooms() map[string]Room {
 			IsLibrary: true, Imports: []string{"envelope"},
 			Modules: []string{"github.com/santhosh-tekuri/jsonschema/v6", "go.yaml.in/yaml/v4"},
 		},
-		"migrate": {IsLibrary: true, Modules: []string{pgx, "github.com/pressly/goose/v3"}},
+		"migrate":        {IsLibrary: true, Modules: []string{pgx, "github.com/pressly/goose/v3"}},
 		"internal/named": {IsLibrary: true, Modules: []string{pgx}},
 		"outbox": {
 			IsLibrary: true, Imports: []string{"envelope", "contract", "internal/named"},

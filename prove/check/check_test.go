@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,7 +118,7 @@ func TestEveryQuoteAnsweredCountsThoseThatNeverWere(t *testing.T) {
 		{"a draft was never answered", func(h *history.History) { h.Quotes = append(h.Quotes, history.Quote{}) }, "a quote without id"},
 		{"no quote was begun", func(h *history.History) { h.Quotes = nil }, "nothing is proved"},
 	})
-	quotes := append(good().Quotes, history.Quote{Outcome: history.Unknown})
+	quotes := slices.Concat(good().Quotes, []history.Quote{{Outcome: history.Unknown}})
 	if r := EveryQuoteAnswered(quotes); r.Observed != "1 of 3 without a clear answer" {
 		t.Errorf("observed %q", r.Observed)
 	}
