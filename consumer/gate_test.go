@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
@@ -143,8 +144,18 @@ func TestHandlersPlanAsTheirSessionDoes(t *testing.T) {
 			t.Parallel()
 			b := setup(t, 1)
 			seen := make(chan string, 1)
+			own := b.pool.Config()
+			own.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+				_, err := conn.Exec(ctx, `SET plan_cache_mode = force_custom_plan`)
+				return err
+			}
+			pool, err := pgxpool.NewWithConfig(t.Context(), own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
 			b.start(func(c *consumer.Config) {
-				c.Subscriptions[0].Mode = mode
+				c.Pool, c.Subscriptions[0].Mode = pool, mode
 				c.Subscriptions[0].Handlers = map[string]consumer.Handler{"OrderCaptured": func(ctx context.Context, tx pgx.Tx, _ consumer.Message) error {
 					var plan string
 					err := tx.QueryRow(ctx, `SELECT current_setting('enable_seqscan') || ' ' || current_setting('plan_cache_mode')`).Scan(&plan)
@@ -153,7 +164,7 @@ func TestHandlersPlanAsTheirSessionDoes(t *testing.T) {
 				}}
 			})
 			b.send(order("a", 1))
-			if plan := <-seen; plan != "on auto" {
+			if plan := <-seen; plan != "on force_custom_plan" {
 				t.Errorf("a handler runs with %q, want its session's", plan)
 			}
 		})

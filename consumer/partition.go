@@ -337,7 +337,7 @@ func (p *partition) committedChunk(done *run, received, started time.Time) {
 	}
 	if done.next > p.from {
 		p.from = done.next
-		p.finished.Store(max(done.next, p.passed))
+		p.finished.Store(done.next)
 	}
 	r.setLag(p.scope.Topic, p.scope.Partition, p.highWater.Load()-p.finished.Load())
 	r.observe(done, received, started)

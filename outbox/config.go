@@ -57,7 +57,8 @@ func (c Config) validate() error {
 // RelayConfig is what [NewRelay] needs. Zero fields take their defaults.
 type RelayConfig struct {
 	// Pool reaches the database whose outbox is relayed. The relay uses up to
-	// five connections at once. Required.
+	// five connections at once. A role that does not own schema factline needs,
+	// beside the rights to its tables, SELECT on its sequences. Required.
 	Pool *pgxpool.Pool
 	// Brokers are the host:port addresses to start from. Required.
 	Brokers []string

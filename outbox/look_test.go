@@ -137,3 +137,41 @@ func TestDispatchLeavesNoLaneWaiting(t *testing.T) {
 		})
 	}
 }
+
+// A lane may be lost while a read is under way: what it brings belongs to nobody.
+func TestAReadOfALostLaneChangesNothing(t *testing.T) {
+	t.Parallel()
+	before, after := newLane(0, 1, 0), newLane(0, 2, 0)
+	l := &loop{lanes: map[int16]*lane{0: before}, relay: &Relay{}, pause: time.Second, reading: true}
+	l.woken()
+	request := l.ask()
+	l.lanes[0] = after
+	l.tookRead(readResult{request: request, rows: [][]outRow{{{position: 5}}}, cuts: []int64{openEnd}, xmin: 9, bound: 9})
+	if before.next != nil || before.high != 0 || after.next != nil || after.high != 0 {
+		t.Errorf("the lane that was lost has %+v, its successor %+v; want both untouched", before, after)
+	}
+}
+
+// Receipts of two topics are two statements: either both count or none.
+func TestReceiptsOfALostLaneAreNotWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := &store{pool: b.pool, owner: "x", maxEvents: 10, maxBytes: 1 << 20}
+	leases, err := s.lease(t.Context(), time.Minute)
+	if err != nil || len(leases) < 2 {
+		t.Fatalf("%d lanes: %v", len(leases), err)
+	}
+	done := func(l lease, epoch int64) settlement {
+		return settlement{lane: newLane(l.lane, epoch, 0), lowWater: 2, sent: []sentRow{{position: 1, topic: "a"}, {position: 2, topic: "b"}}}
+	}
+	got := s.settle(t.Context(), []settlement{done(leases[0], leases[0].epoch), done(leases[1], leases[1].epoch+1)})
+	if got.err != nil || got.lost[0] || !got.lost[1] {
+		t.Fatalf("lost %v (%v), want the second alone", got.lost, got.err)
+	}
+	var mine, lost int
+	err = b.pool.QueryRow(t.Context(), "SELECT count(*) FILTER (WHERE lane = $1), count(*) FILTER (WHERE lane = $2) FROM factline.outbox_receipt",
+		leases[0].lane, leases[1].lane).Scan(&mine, &lost)
+	if err != nil || mine != 2 || lost != 0 {
+		t.Errorf("%d receipts of the lane and %d of the lost one (%v), want 2 and 0", mine, lost, err)
+	}
+}

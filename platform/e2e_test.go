@@ -127,24 +127,6 @@ func TestQuoteBecomesACompletedOrder(t *testing.T) {
 		}
 	})
 
-	t.Run("the read model lists an order's lines wave by wave", func(t *testing.T) {
-		t.Parallel()
-		var order struct {
-			Lines []struct {
-				WaveNo int `json:"waveNo"`
-			} `json:"lines"`
-		}
-		a := s.do(t, request{method: "GET", path: "/read/orders/" + orderID}).want(t, 200, "")
-		if err := json.Unmarshal([]byte(a.text), &order); err != nil || len(order.Lines) != 6 {
-			t.Fatalf("%d lines (%v)", len(order.Lines), err)
-		}
-		for i, l := range order.Lines[1:] {
-			if l.WaveNo < order.Lines[i].WaveNo {
-				t.Errorf("a line of wave %d follows one of wave %d", l.WaveNo, order.Lines[i].WaveNo)
-			}
-		}
-	})
-
 	t.Run("machine commands are answered again without effect", func(t *testing.T) {
 		t.Parallel()
 		validated := s.do(t, request{method: "POST", path: "/orders/" + orderID + "/validation"}).want(t, 200, "")

@@ -37,7 +37,7 @@ type LoadConfig struct {
 	AcceptOnly bool
 	// Prepared is called between that preparation and the first acceptance, such
 	// as to wait until its events have had their effects. An error ends the load.
-	// Nil is called nowhere.
+	// Default does nothing.
 	Prepared func(ctx context.Context) error
 	// Seed decides tenants, customers and configurations. Default 1.
 	Seed uint64

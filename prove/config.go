@@ -46,22 +46,34 @@ type Config struct {
 
 // WithDefaults returns c with every unset field at its default.
 func (c Config) WithDefaults() Config {
-	if c.Seed == 0 {
-		c.Seed = uint64(1 + rand.IntN(1_000_000)) //nolint:gosec // a seed to repeat a run by
-	}
+	c.Seed = seedOr(c.Seed)
 	if c.Quotes == 0 {
 		c.Quotes = 20
 	}
 	if c.Patience == 0 {
 		c.Patience = time.Minute
 	}
-	if c.OnHead == nil {
-		c.OnHead = func(*report.Report) {}
-	}
-	if c.OnStep == nil {
-		c.OnStep = func(report.Step) {}
-	}
+	c.OnHead, c.OnStep = toldOr(c.OnHead, c.OnStep)
 	return c
+}
+
+// seedOr is the seed that was given, or a random one.
+func seedOr(seed uint64) uint64 {
+	if seed == 0 {
+		return uint64(1 + rand.IntN(1_000_000)) //nolint:gosec // a seed to repeat a run by
+	}
+	return seed
+}
+
+// toldOr puts functions that do nothing in the place of nil.
+func toldOr(onHead func(*report.Report), onStep func(report.Step)) (func(*report.Report), func(report.Step)) {
+	if onHead == nil {
+		onHead = func(*report.Report) {}
+	}
+	if onStep == nil {
+		onStep = func(report.Step) {}
+	}
+	return onHead, onStep
 }
 
 func (c Config) validate() error {

@@ -3,7 +3,6 @@ package prove
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"factline.dev/internal/devstack"
@@ -51,18 +50,11 @@ func (c KillsConfig) WithDefaults() KillsConfig {
 	if c.Rate == 0 {
 		c.Rate = 25
 	}
-	if c.Seed == 0 {
-		c.Seed = uint64(1 + rand.IntN(1_000_000)) //nolint:gosec // a seed to repeat a run by
-	}
+	c.Seed = seedOr(c.Seed)
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Minute
 	}
-	if c.OnHead == nil {
-		c.OnHead = func(*report.Report) {}
-	}
-	if c.OnStep == nil {
-		c.OnStep = func(report.Step) {}
-	}
+	c.OnHead, c.OnStep = toldOr(c.OnHead, c.OnStep)
 	return c
 }
 

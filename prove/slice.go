@@ -106,6 +106,7 @@ func (s *slice) save(h history.History) error {
 
 // judge runs the checks over a whole history.
 func (s *slice) judge(h history.History, out *outcome) {
+	out.check(check.EveryQuoteAnswered(h.Quotes))
 	out.check(check.OneOrderPerQuote(h.Quotes, h.Accepted, h.Orders))
 	out.check(check.CommittedAreOnLog(h.Committed, h.Log))
 	out.check(check.ValuesAsCommitted(h.Committed, h.Log))

@@ -55,7 +55,9 @@ func (f *benchFlags) verb(a *app, use, short string, names ...string) *cobra.Com
 	flags.BoolVar(&f.realKafka, "real-kafka", false, "start an Apache Kafka; needs Java, and Maven for the first time")
 	flags.StringVar(&f.cfg.Postgres, "postgres", "", "URL of a role with CREATEDB (default an embedded server)")
 	flags.IntVar(&f.cfg.Events, "events", 0, "events a run of the fastest subjects, of which slower ones get a share (default 300000)")
-	flags.StringSliceVar(&f.cfg.Only, "only", nil, "subjects to measure (default all); a ratio needs both of its sides")
+	if len(names) == 1 { // several benchmarks have no subject in common
+		flags.StringSliceVar(&f.cfg.Only, "only", nil, "subjects to measure (default all); a ratio needs both of its sides")
+	}
 	flags.IntVar(&f.cfg.Runs, "runs", 0, "runs that count (default 3)")
 	flags.IntVar(&f.cfg.WarmupEvents, "warmup", 0, "events of a first round that does not count, -1 for none (default a quarter of --events)")
 	flags.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a processor profile of this process")

@@ -59,18 +59,28 @@ func (a *app) proveSlice(ctx context.Context, cfg prove.Config) error {
 	a.secrets.LearnURL(cfg.Postgres)
 	cfg.Binary, cfg.Args = binary, []string{"prove", platformOfProof}
 	cfg.Progress = newProgress(a.err, isTerminal(os.Stderr)).update
-	if !a.json {
-		cfg.OnHead = func(r *report.Report) { _ = r.WriteHead(a.out) }
-		cfg.OnStep = func(s report.Step) { _ = s.Write(a.out) }
-	}
+	cfg.OnHead, cfg.OnStep = a.proofWriters()
 	got, err := prove.Slice(ctx, cfg)
-	if got == nil {
-		return failed(err, "prove slice --help")
+	return a.proofEnd(got, err, "slice", "prove slice --keep")
+}
+
+// proofWriters print a proof step by step, for people.
+func (a *app) proofWriters() (onHead func(*report.Report), onStep func(report.Step)) {
+	if a.json {
+		return nil, nil
 	}
-	if printed := a.print(got, func(w io.Writer) error { return got.WriteTail(w) }); printed != nil {
+	return func(r *report.Report) { _ = r.WriteHead(a.out) }, func(s report.Step) { _ = s.Write(a.out) }
+}
+
+// proofEnd prints what came of a proof, nil where it did not begin.
+func (a *app) proofEnd(r *report.Report, err error, verb, again string) error {
+	if r == nil {
+		return failed(err, "prove "+verb+" --help")
+	}
+	if printed := a.print(r, func(w io.Writer) error { return r.WriteTail(w) }); printed != nil {
 		return errors.Join(err, printed)
 	}
-	return proofVerdict(got, err, "prove slice --keep")
+	return proofVerdict(r, err, again)
 }
 
 // proofVerdict repeats no problem: the steps have said them all. With the seed,

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"factline.dev/cmd/factline/internal/stack"
 	"factline.dev/prove"
-	"factline.dev/prove/report"
 )
 
 func newProveKills(a *app) *cobra.Command {
@@ -58,16 +55,7 @@ func (a *app) proveKills(ctx context.Context, cfg prove.KillsConfig) error {
 		return urls, brokers, err
 	}
 	cfg.Progress = newProgress(a.err, isTerminal(os.Stderr)).update
-	if !a.json {
-		cfg.OnHead = func(r *report.Report) { _ = r.WriteHead(a.out) }
-		cfg.OnStep = func(s report.Step) { _ = s.Write(a.out) }
-	}
+	cfg.OnHead, cfg.OnStep = a.proofWriters()
 	got, err := prove.Kills(ctx, cfg)
-	if got == nil {
-		return failed(err, "prove kills --help")
-	}
-	if printed := a.print(got, func(w io.Writer) error { return got.WriteTail(w) }); printed != nil {
-		return errors.Join(err, printed)
-	}
-	return proofVerdict(got, err, fmt.Sprintf("prove kills --times %d --rate %g --dir DIR", cfg.Times, cfg.Rate))
+	return a.proofEnd(got, err, "kills", fmt.Sprintf("prove kills --times %d --rate %g --dir DIR", cfg.Times, cfg.Rate))
 }

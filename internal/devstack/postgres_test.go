@@ -102,17 +102,23 @@ func TestPostgresPasswordIsNeededAndPrivate(t *testing.T) {
 	}
 }
 
-func TestPostgresEndsWithAKilledParentAndStartsAgainWithItsData(t *testing.T) {
-	t.Parallel()
-	dir := folder(t)
-	a := startActor(t, "postgres", dir)
-	var pid int
+// startWithARow starts a part whose server holds one committed row.
+func startWithARow(t *testing.T, part, dir string) (a *actor, pid int) {
+	t.Helper()
+	a = startActor(t, part, dir)
 	var url string
 	if _, err := fmt.Sscan(a.line, &pid, &url); err != nil {
 		t.Fatal(err)
 	}
 	query(t, url, `create table public.t (n text)`)
 	query(t, url, `insert into public.t values ('committed')`)
+	return a, pid
+}
+
+func TestPostgresEndsWithAKilledParentAndStartsAgainWithItsData(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	a, pid := startWithARow(t, "postgres", dir)
 	a.kill()
 	// No waiting here: the next start has to cope with a server on its way out.
 	p := startPostgres(t, PostgresConfig{DataDir: filepath.Join(dir, "data")})
@@ -181,14 +187,7 @@ func TestPostgresStartsOverAnEmptyPidFile(t *testing.T) {
 func TestKillPostgresLeavesNoProcessAndWhatWasCommitted(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	a := startActor(t, "stack", dir)
-	var pid int
-	var url string
-	if _, err := fmt.Sscan(a.line, &pid, &url); err != nil {
-		t.Fatal(err)
-	}
-	query(t, url, `create table public.t (n text)`)
-	query(t, url, `insert into public.t values ('committed')`)
+	a, pid := startWithARow(t, "stack", dir)
 	killed, err := KillPostgres(t.Context(), dir)
 	if err != nil || len(killed.PIDs) < 3 || killed.PIDs[0] != pid || !killed.IsUnclean {
 		t.Fatalf("killed %+v of server %d: %v", killed, pid, err)

@@ -46,22 +46,22 @@ type statement struct {
 // rewritten holds every statement seen, by its text.
 var rewritten sync.Map //nolint:gochecknoglobals // what it holds follows from the key alone
 
-var name = regexp.MustCompile(`@([A-Za-z_][A-Za-z0-9_]*)`)
+var place = regexp.MustCompile(`@([A-Za-z_][A-Za-z0-9_]*)`)
 
 // rewrite lets pgx read the text: with every name as its own argument, the
 // arguments come back as the names in their places.
 func rewrite(ctx context.Context, conn *pgx.Conn, sql string, args []any) (*statement, error) {
 	own := pgx.NamedArgs{}
-	for _, found := range name.FindAllStringSubmatch(sql, -1) {
+	for _, found := range place.FindAllStringSubmatch(sql, -1) {
 		own[found[1]] = found[1]
 	}
-	text, places, err := own.RewriteQuery(ctx, conn, sql, args)
+	text, values, err := own.RewriteQuery(ctx, conn, sql, args)
 	if err != nil {
 		return nil, err
 	}
-	s := &statement{sql: text, names: make([]string, len(places))}
-	for i, place := range places {
-		s.names[i], _ = place.(string)
+	s := &statement{sql: text, names: make([]string, len(values))}
+	for i, value := range values {
+		s.names[i], _ = value.(string)
 	}
 	return s, nil
 }

@@ -137,15 +137,22 @@ func TestALoadGoesOnWhileNothingIsAnsweredAndLosesNoQuote(t *testing.T) {
 	}
 }
 
-// A client that sleeps between two attempts has nothing on its way to the
-// platform, and a kill then falls upon none of its work.
-func TestAnAcceptanceThatWaitsToBeSentAgainIsNotUnderWay(t *testing.T) {
-	t.Parallel()
+// refusing is a platform that never takes an acceptance, and its client.
+func refusing(t *testing.T) (*fake, *Client) {
+	t.Helper()
 	f := &fake{seen: map[string]int{}, fail: map[string]int{"/acceptance": 1 << 20}, status: http.StatusServiceUnavailable}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	c := NewClient(server.URL)
 	t.Cleanup(c.Close)
+	return f, c
+}
+
+// A client that sleeps between two attempts has nothing on its way to the
+// platform, and a kill then falls upon none of its work.
+func TestAnAcceptanceThatWaitsToBeSentAgainIsNotUnderWay(t *testing.T) {
+	t.Parallel()
+	f, c := refusing(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	accepted := make(chan []history.Quote, 1)
@@ -165,11 +172,7 @@ func TestAnAcceptanceThatWaitsToBeSentAgainIsNotUnderWay(t *testing.T) {
 
 func TestALoadThatIsCutOffSaysWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	f := &fake{seen: map[string]int{}, fail: map[string]int{"/acceptance": 1 << 20}, status: http.StatusServiceUnavailable}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	c := NewClient(server.URL)
-	t.Cleanup(c.Close)
+	_, c := refusing(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	quotes := c.Drive(ctx, NewPlanner("n", 1), 100, nil)

@@ -90,7 +90,7 @@ func (s *Service) now() time.Time { return s.host.Now().UTC().Truncate(time.Mill
 // quote-service that gets its contract later gets its line here then.
 func quoteStates() map[string]string {
 	return map[string]string{
-		"QuoteDraftCreated": "DRAFT", "QuotePriced": "PRICED", "QuotePricingFailed": "DRAFT",
+		"QuoteDraftCreated": "DRAFT", "QuoteDraftUpdated": "DRAFT", "QuotePriced": "PRICED", "QuotePricingFailed": "DRAFT",
 		"QuoteSubmitted": "SUBMITTED", "QuoteApprovalRequested": "PENDING_APPROVAL", "QuoteApproved": "APPROVED",
 		"QuoteCancelled": "CANCELLED", "QuoteConverted": "CONVERTED", "QuoteConversionRejected": "CONVERSION_REJECTED",
 	}

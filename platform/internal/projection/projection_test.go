@@ -109,6 +109,25 @@ func content(t *testing.T, pool *pgxpool.Pool, table string) string {
 	return text
 }
 
+// A line may come before the ones it depends on, in the order of the keys.
+func TestLinesAreFoundWaveByWave(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	events := life("ord_1")[:3]
+	swap := strings.NewReplacer(`"waveNo":1`, `"waveNo":2`, `"waveNo":2`, `"waveNo":1`)
+	events[2].Payload = json.RawMessage(swap.Replace(string(events[2].Payload)))
+	apply(t, pool, func(ctx context.Context, tx pgx.Tx) error {
+		if err := applyLive(ctx, tx, events); err != nil {
+			return err
+		}
+		found, err := findLines(ctx, tx, pgx.Identifier{Schema, "order_line_projection"}, tenant, []string{"ord_1"})
+		if err == nil && (len(found) != 2 || found[0].OrderLineID != "ord_1_l2") {
+			t.Errorf("lines %+v, want the second, of wave 1, first", found)
+		}
+		return err
+	})
+}
+
 // However the events are cut and repeated, and wherever they are written, the
 // rows are the same in every column.
 func TestARebuildEqualsTheLiveTables(t *testing.T) {
