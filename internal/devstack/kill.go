@@ -13,8 +13,8 @@ import (
 
 // KilledPostgres is what [KillPostgres] found and left.
 type KilledPostgres struct {
-	// PIDs are the processes that were killed, the postmaster first. Empty where
-	// no server ran.
+	// PIDs are the processes of the server, the postmaster first. Each was killed,
+	// or ended because its postmaster was. Empty where no server ran.
 	PIDs []int
 	// IsUnclean reports that the server did not shut down: its pid file is still
 	// there.
@@ -33,11 +33,13 @@ func KillPostgres(ctx context.Context, folder string) (KilledPostgres, error) {
 		return KilledPostgres{}, err
 	}
 	var killed KilledPostgres
+	workers := workersIn(first, dir) // many end by themselves once the postmaster is gone
 	if first > 0 && runsOn(first, dir) {
 		if err := killed.kill(first); err != nil {
 			return killed, err
 		}
 	}
+	killed.add(workers...)
 	for {
 		left := workersIn(first, dir)
 		if len(left) == 0 {
@@ -62,8 +64,14 @@ func (k *KilledPostgres) kill(pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("devstack: kill PostgreSQL process %d: %w", pid, err)
 	}
-	if !slices.Contains(k.PIDs, pid) {
-		k.PIDs = append(k.PIDs, pid)
-	}
+	k.add(pid)
 	return nil
+}
+
+func (k *KilledPostgres) add(pids ...int) {
+	for _, pid := range pids {
+		if !slices.Contains(k.PIDs, pid) {
+			k.PIDs = append(k.PIDs, pid)
+		}
+	}
 }
