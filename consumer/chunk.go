@@ -36,17 +36,16 @@ var (
 	errKnown = errors.New("consumer: handle records: an event id was settled before under another version")
 )
 
-// chunk is records of one partition, or held events of some aggregates, to be
-// handled in one transaction. It may run several times until it commits.
+// chunk is records of some partitions of a topic, and held events of some
+// aggregates, to be handled in one transaction. It may run several times until
+// it commits.
 type chunk struct {
-	r     *Runner
-	topic *topicPlan
-	scope inbox.Scope
-	// from is where this session's reading stood before the records.
-	from int64
-	// records are in log order; next is the offset behind the last one.
+	r      *Runner
+	topic  *topicPlan
+	scope  inbox.Scope
+	shares []*share
+	// records are those of the shares, each partition's in log order.
 	records []item
-	next    int64
 	release []inbox.Aggregate
 	// limit bounds how many held events are applied, negative is unbounded.
 	limit int
@@ -91,6 +90,18 @@ type burial struct {
 	blocks bool
 }
 
+func (r *Runner) newChunk(topic *topicPlan, limit int, shares ...*share) *chunk {
+	c := &chunk{r: r, topic: topic, shares: shares, limit: limit, scope: inbox.Scope{
+		Consumer: r.cfg.Group, Topic: topic.Topic, Mode: topic.Mode, Continue: topic.goesOn,
+	}}
+	for _, sh := range shares {
+		c.scope.Partitions = append(c.scope.Partitions, sh.p.id)
+		c.records = append(c.records, sh.items...)
+		c.release = append(c.release, sh.release...)
+	}
+	return c
+}
+
 // do runs the chunk in one transaction. Nothing of it remains on an error,
 // unless the error came from the commit, whose outcome may then be unknown: to
 // run it again is right in either case.
@@ -132,7 +143,7 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 		events[i] = r.records[i].event
 	}
 	loaded, err := inbox.Load(ctx, tx, r.scope, events, r.release)
-	if errors.Is(err, inbox.ErrPartitionUnknown) || (err == nil && loaded.Progress.NextOffset < r.from) {
+	if errors.Is(err, inbox.ErrPartitionUnknown) || (err == nil && r.isAhead(loaded.Progress)) {
 		return errRewound
 	}
 	if err != nil {
@@ -145,7 +156,7 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 	for i := range r.items {
 		r.judgeAgain(&r.items[i])
 		events[i] = r.items[i].event
-		events[i].Repeated = r.items[i].msg.Offset < loaded.Progress.NextOffset
+		events[i].Repeated = r.items[i].msg.Offset < loaded.Progress[r.items[i].msg.Partition].NextOffset
 	}
 	loaded.View.Settled = r.settled
 	r.plan = inbox.Decide(loaded.View, events, len(r.records), r.release, r.limit)
@@ -159,6 +170,12 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 	r.more = slices.Concat(r.plan.More, r.unread(loaded.View.Held))
 	r.changes = loaded.Changes(r.now)
 	return nil
+}
+
+// isAhead reports whether this session has read what the database has not seen
+// the effects of.
+func (c *chunk) isAhead(stored map[int32]inbox.Progress) bool {
+	return slices.ContainsFunc(c.shares, func(sh *share) bool { return stored[sh.p.id].NextOffset < sh.from })
 }
 
 // assemble puts the held events behind the records.
@@ -233,7 +250,7 @@ func (r *run) unread(held map[inbox.Aggregate][]int) (more []inbox.Aggregate) {
 
 // store writes everything but the effects, in one round trip.
 func (r *run) store(ctx context.Context, tx pgx.Tx) error {
-	r.changes.Moves, r.changes.NextOffset = r.plan.Moves, r.next
+	r.changes.Moves, r.changes.NextOffsets = r.plan.Moves, r.nextOffsets()
 	for _, s := range r.plan.Steps {
 		r.change(&r.items[s.Event], s.Verdict)
 	}
@@ -257,6 +274,32 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	return r.forward(ctx, tx)
+}
+
+func (c *chunk) nextOffsets() map[int32]int64 {
+	next := make(map[int32]int64, len(c.shares))
+	for _, sh := range c.shares {
+		if sh.next > sh.from {
+			next[sh.p.id] = sh.next
+		}
+	}
+	return next
+}
+
+// releases are the aggregates of more by the partition they belong to.
+func (r *run) releases() map[int32][]inbox.Aggregate {
+	if len(r.more) == 0 {
+		return nil
+	}
+	at := make(map[inbox.Aggregate]int32)
+	for i := range r.items {
+		at[r.items[i].event.Aggregate] = r.items[i].msg.Partition
+	}
+	all := make(map[int32][]inbox.Aggregate)
+	for _, a := range r.more {
+		all[at[a]] = append(all[at[a]], a)
+	}
+	return all
 }
 
 func (r *run) change(it *item, verdict inbox.Verdict) {

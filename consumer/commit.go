@@ -39,10 +39,10 @@ func (s *session) commitOffsets(partitions []*partition) {
 	moved := make(map[*partition]int64)
 	for _, p := range partitions {
 		if finished := p.finished.Load(); finished > p.committed {
-			if offsets[p.scope.Topic] == nil {
-				offsets[p.scope.Topic] = make(map[int32]kgo.EpochOffset)
+			if offsets[p.topic.Topic] == nil {
+				offsets[p.topic.Topic] = make(map[int32]kgo.EpochOffset)
 			}
-			offsets[p.scope.Topic][p.scope.Partition] = kgo.EpochOffset{Epoch: -1, Offset: finished}
+			offsets[p.topic.Topic][p.id] = kgo.EpochOffset{Epoch: -1, Offset: finished}
 			moved[p] = finished
 		}
 	}

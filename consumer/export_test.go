@@ -12,20 +12,18 @@ import (
 // HandleAlone handles records of one partition as a member that believes it
 // owns it, whatever the group says.
 func (r *Runner) HandleAlone(ctx context.Context, topic string, id int32, records []*kgo.Record) error {
-	s := &session{r: r, slots: make(chan struct{}, 1), stop: func(error) {}, owned: make(map[topicPartition]*partition)}
-	s.work, s.cancel = context.WithCancel(ctx)
+	s := r.newSession(ctx, func(error) {})
 	defer s.cancel()
 	start := inbox.Progress{Topic: topic, Partition: id}
 	if err := inbox.StartPartition(ctx, r.cfg.Pool, r.cfg.Group, time.Now(), start); err != nil {
 		return err
 	}
 	p := newPartition(s, r.topics[topic], id, 0, -1)
-	for len(records) > 0 {
-		n := min(len(records), r.cfg.MaxChunkRecords)
-		if err := p.handle(records[:n], time.Now(), nil); err != nil {
+	p.queue = records
+	for len(p.queue) > 0 {
+		if err := p.handle(); err != nil {
 			return err
 		}
-		records = records[n:]
 	}
 	return nil
 }

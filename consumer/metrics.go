@@ -94,13 +94,13 @@ func register[C prometheus.Collector](b *metricBuilder, c C) C {
 }
 
 // observe counts what a committed chunk did.
-func (r *Runner) observe(done *run, received, started time.Time) {
+func (r *Runner) observe(done *run, started time.Time) {
 	m, group, topic := r.metrics, r.cfg.Group, done.scope.Topic
 	now := r.cfg.Now()
 	r.countEvents(done)
 	processing, age := m.processing.WithLabelValues(group, topic), m.age.WithLabelValues(group, topic)
 	for _, it := range done.applied {
-		processing.Observe(time.Since(received).Seconds())
+		processing.Observe(time.Since(or(it.received, started)).Seconds())
 		if !it.event.Tombstone {
 			age.Observe(max(0, now.Sub(it.msg.OccurredAt).Seconds()))
 		}

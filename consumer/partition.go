@@ -27,11 +27,12 @@ const (
 )
 
 // partition is the work on one owned partition: a queue that the poll loop
-// fills and one goroutine that empties it, chunk by chunk.
+// fills and one goroutine that sees to it that it is emptied, chunk by chunk,
+// together with other partitions or alone.
 type partition struct {
 	s     *session
 	topic *topicPlan
-	scope inbox.Scope
+	id    int32
 
 	mu      sync.Mutex
 	queue   []*kgo.Record
@@ -39,7 +40,12 @@ type partition struct {
 	since   time.Time // when the oldest queued record was received
 	release []inbox.Aggregate
 	paused  bool
-	wake    chan struct{}
+	// busy is set while somebody handles the partition's records; from, passed
+	// and passedAt are his then.
+	busy bool
+	// alone is set when what is queued failed in a chunk with other partitions.
+	alone bool
+	wake  chan struct{}
 
 	// stop asks for an end after the transaction under way; ctx ends that too.
 	stop     chan struct{}
@@ -48,11 +54,10 @@ type partition struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
-	// from is where reading stands, kept by the worker alone; finished is the
-	// same for the commit loop.
+	// from is where reading stands; finished is the same for the commit loop.
 	from int64
 	// passed is behind the last record that nothing was to be done for, and
-	// passedAt is when the database should know; both are the worker's.
+	// passedAt is when the database should know.
 	passed    int64
 	passedAt  time.Time
 	finished  atomic.Int64
@@ -63,9 +68,8 @@ type partition struct {
 
 func newPartition(s *session, topic *topicPlan, id int32, start, committed int64) *partition {
 	p := &partition{
-		s: s, topic: topic, from: start, committed: committed,
-		scope: inbox.Scope{Consumer: s.r.cfg.Group, Topic: topic.Topic, Partition: id, Mode: topic.Mode, Continue: topic.goesOn},
-		wake:  make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		s: s, topic: topic, id: id, from: start, committed: committed,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(s.work)
 	p.finished.Store(start)
@@ -74,7 +78,7 @@ func newPartition(s *session, topic *topicPlan, id int32, start, committed int64
 }
 
 // enqueue takes records from the poll loop and pauses fetching when they are
-// enough. It never blocks. The client is asked under the lock, as in takeNow: a
+// enough. It never blocks. The client is asked under the lock, as in take: a
 // pause that came after the resume it belongs before would last for ever.
 func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Time) {
 	p.mu.Lock()
@@ -110,37 +114,71 @@ func (p *partition) signal() {
 	}
 }
 
-// take waits for work. ok is false when the partition is to stop. Nothing at all
-// means that the database is to learn of what was passed over.
-func (p *partition) take() (records []*kgo.Record, received time.Time, release []inbox.Aggregate, ok bool) {
-	var due <-chan time.Time
-	if p.passed > p.from {
-		due = time.After(time.Until(p.passedAt))
-	}
+// wait returns when the partition has work that nobody does. It reports false
+// when the partition is to stop.
+func (p *partition) wait() bool {
 	for {
 		select {
 		case <-p.stop:
-			return nil, time.Time{}, nil, false
+			return false
 		default:
 		}
-		if records, received, release = p.takeNow(); len(records) > 0 || len(release) > 0 {
-			return records, received, release, true
+		waits, due := p.waiting()
+		if waits {
+			return true
 		}
 		select {
 		case <-p.wake:
 		case <-due:
-			return nil, time.Now(), nil, true
 		case <-p.stop:
-			return nil, time.Time{}, nil, false
+			return false
 		}
 	}
 }
 
-func (p *partition) takeNow() (records []*kgo.Record, received time.Time, release []inbox.Aggregate) {
+// waiting reports whether there is work, and otherwise when the database is to
+// learn of what was passed over.
+func (p *partition) waiting() (waits bool, due <-chan time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.fitting()
-	records, received, release = p.queue[:n:n], p.since, p.release
+	if p.busy {
+		return false, nil // whoever is at it signals
+	}
+	if len(p.queue) > 0 || len(p.release) > 0 {
+		return true, nil
+	}
+	if p.passed <= p.from {
+		return false, nil
+	}
+	left := time.Until(p.passedAt)
+	return left <= 0, time.After(left)
+}
+
+// seize makes the caller the one who handles the partition's records, if nobody
+// else is.
+func (p *partition) seize() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy {
+		return false
+	}
+	p.busy = true
+	return true
+}
+
+func (p *partition) free() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = false
+	p.signal()
+}
+
+// take removes up to so many records from the queue, and what is to be released.
+func (p *partition) take(records int) *share {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.fitting(records)
+	taken := &share{p: p, records: p.queue[:n:n], received: p.since, release: p.release, from: p.from, next: p.passed}
 	p.queue, p.release = p.queue[n:], nil
 	if len(p.queue) == 0 {
 		p.queue = nil
@@ -149,19 +187,35 @@ func (p *partition) takeNow() (records []*kgo.Record, received time.Time, releas
 		p.paused = false
 		p.s.resume(p)
 	}
-	return records, received, release
+	return taken
 }
 
 // fitting is how many queued records go into the next chunk, and takes their
 // bytes off the count.
-func (p *partition) fitting() (n int) {
+func (p *partition) fitting(records int) (n int) {
 	size := 0
-	for n < min(len(p.queue), p.s.r.cfg.MaxChunkRecords) && size < maxChunkBytes {
+	for n < min(len(p.queue), records) && size < maxChunkBytes {
 		size += len(p.queue[n].Value)
 		n++
 	}
 	p.bytes -= size
 	return n
+}
+
+// putBack returns to the front of the queue what a chunk with other partitions
+// did not settle. The partition tries it alone.
+func (p *partition) putBack(taken *share) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, record := range taken.records {
+		p.bytes += len(record.Value)
+	}
+	p.queue = append(taken.records[:len(taken.records):len(taken.records)], p.queue...)
+	p.since = taken.received
+	if len(p.release) == 0 {
+		p.release = taken.release
+	}
+	p.alone = true
 }
 
 func (p *partition) halt() { p.stopOnce.Do(func() { close(p.stop) }) }
@@ -179,36 +233,54 @@ func (p *partition) stopping() bool {
 func (p *partition) work() {
 	defer close(p.done)
 	defer p.cancel()
-	for {
-		records, received, release, ok := p.take()
-		if !ok {
-			p.storePassed()
-			return
-		}
-		if err := p.handle(records, received, release); err != nil {
+	for p.wait() {
+		if err := p.handle(); err != nil {
 			if errors.Is(err, errRewound) {
 				p.s.fail(err)
 			}
+			p.awaitFree()
 			return
 		}
 	}
+	p.awaitFree()
+	p.storePassed()
 }
 
-func (p *partition) handle(records []*kgo.Record, received time.Time, release []inbox.Aggregate) error {
-	items := make([]item, len(records))
-	for i, record := range records {
-		items[i] = p.s.r.readRecord(p.topic, record)
+// awaitFree waits until no other partition's goroutine has records of this one.
+func (p *partition) awaitFree() {
+	for !p.seize() {
+		<-p.wake
 	}
-	if len(release) == 0 && p.pass(items) {
-		return nil
+}
+
+// handle settles what waits in the partition: together with what waits in
+// others of its topic, or alone after that failed.
+func (p *partition) handle() error {
+	leave, err := p.s.turn(p)
+	if err != nil {
+		return err
 	}
-	c := p.chunk(items, release, -1)
-	done, err := p.attempt(c, received)
+	defer leave()
+	if !p.seize() {
+		return nil // another partition took it along
+	}
+	shares := p.s.gather(p)
+	if len(shares) == 1 && shares[0].p == p {
+		defer p.free()
+		return p.handleAlone(shares[0], leave)
+	}
+	return p.s.together(p, shares)
+}
+
+// handleAlone settles what one partition has. leave lets others begin, which
+// they shall not wait for once something went wrong here.
+func (p *partition) handleAlone(only *share, leave func()) error {
+	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if _, failed := errors.AsType[*handlerError](err); failed {
-		return p.oneByOne(items, received, release)
+		return p.oneByOne(only)
 	}
-	if err == nil && len(done.more) > 0 {
-		p.askRelease(done.more)
+	if err == nil {
+		p.s.askReleases(done)
 	}
 	return err
 }
@@ -221,8 +293,10 @@ const keepPassed = 500 * time.Millisecond
 // their own would only store an offset, which the next one does as well, or the
 // one that is due after keepPassed; a crash before it reads them again, for
 // nothing.
-func (p *partition) pass(items []item) bool {
-	if len(items) == 0 || p.topic.Mode != Unordered || slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
+func (p *partition) pass(taken *share) bool {
+	items := taken.items
+	if len(items) == 0 || len(taken.release) > 0 || p.topic.Mode != Unordered ||
+		slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
 		return false
 	}
 	switch {
@@ -231,11 +305,11 @@ func (p *partition) pass(items []item) bool {
 	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
 		return false
 	}
-	p.passed = items[len(items)-1].msg.Offset + 1
+	p.passed = taken.next
 	p.finished.Store(p.passed)
 	r := p.s.r
-	r.setLag(p.scope.Topic, p.scope.Partition, p.highWater.Load()-p.passed)
-	done := &run{chunk: p.chunk(items, nil, -1), items: items}
+	r.setLag(p.topic.Topic, p.id, p.highWater.Load()-p.passed)
+	done := &run{chunk: r.newChunk(p.topic, -1, taken), items: items}
 	for i := range items {
 		done.plan.Steps = append(done.plan.Steps, inbox.Step{Event: i, Verdict: inbox.Advance})
 	}
@@ -250,30 +324,30 @@ func (p *partition) storePassed() {
 	if p.passed <= p.from || p.ctx.Err() != nil {
 		return
 	}
-	if _, err := p.chunk(nil, nil, -1).do(p.ctx); err != nil {
+	unread := &share{p: p, from: p.from, next: p.passed}
+	if _, err := p.s.r.newChunk(p.topic, -1, unread).do(p.ctx); err != nil {
 		p.s.r.cfg.Logger.Info("the offset of records without effect is not stored; they are read again", "group", p.s.r.cfg.Group,
-			"topic", p.scope.Topic, "partition", p.scope.Partition, "offset", p.passed, "error", err.Error())
+			"topic", p.topic.Topic, "partition", p.id, "offset", p.passed, "error", err.Error())
 	}
-}
-
-func (p *partition) chunk(items []item, release []inbox.Aggregate, limit int) *chunk {
-	c := &chunk{r: p.s.r, topic: p.topic, scope: p.scope, from: p.from, next: p.passed, records: items, release: release, limit: limit}
-	if len(items) > 0 {
-		c.next = items[len(items)-1].msg.Offset + 1
-	}
-	return c
 }
 
 // attempt runs a chunk until it commits, or until a handler is to blame. What
-// the database or a rebalance did is retried for as long as it takes.
-func (p *partition) attempt(c *chunk, received time.Time) (*run, error) {
+// the database or a rebalance did is retried for as long as it takes. failed is
+// called before every further try.
+func (p *partition) attempt(c *chunk, failed func()) (*run, error) {
 	for failures := 0; ; {
-		done, err := p.once(c, received)
-		var failed *handlerError
+		if p.stopping() {
+			return nil, errStopping
+		}
+		done, err := p.s.once(p.ctx, p.stop, c)
+		if err != nil {
+			failed()
+		}
+		var blamed *handlerError
 		switch {
 		case err == nil:
 			return done, nil
-		case errors.As(err, &failed):
+		case errors.As(err, &blamed):
 			c.failedIn(done)
 			return done, err
 		case errors.Is(err, errRewound) || errors.Is(err, errStopping):
@@ -299,49 +373,8 @@ func (p *partition) pauseAfter(c *chunk, err error, failures int) error {
 		level = slog.LevelWarn
 	}
 	r.cfg.Logger.Log(p.ctx, level, "transaction will be run again", "group", r.cfg.Group, "topic", c.scope.Topic,
-		"partition", c.scope.Partition, "offset", c.from, "attempt", failures, "error", err.Error())
+		"partition", p.id, "offset", p.from, "attempt", failures, "error", err.Error())
 	return p.sleep(backoff(min(10*time.Millisecond, r.cfg.BackoffMin), r.cfg.BackoffMax, failures))
-}
-
-// once is one transaction. It takes one of the runner's slots for its length
-// only, so that a partition that waits holds nothing another one needs.
-func (p *partition) once(c *chunk, received time.Time) (*run, error) {
-	if p.stopping() {
-		return nil, errStopping
-	}
-	select {
-	case p.s.slots <- struct{}{}:
-		defer func() { <-p.s.slots }()
-	case <-p.stop:
-		return nil, errStopping
-	}
-	started := time.Now()
-	done, err := c.do(p.ctx)
-	if err != nil {
-		return done, err
-	}
-	p.committedChunk(done, received, started)
-	return done, nil
-}
-
-// committedChunk is what follows a commit in the database.
-func (p *partition) committedChunk(done *run, received, started time.Time) {
-	r := p.s.r
-	if done.appended {
-		r.cfg.Outbox.Wake()
-	}
-	if hook, ok := r.cfg.Hooks.(AfterEffectHook); ok {
-		for _, it := range done.applied {
-			hook.AfterEffect(r.cfg.Group, it.event.EventID)
-		}
-	}
-	if done.next > p.from {
-		p.from = done.next
-		p.finished.Store(done.next)
-	}
-	r.setLag(p.scope.Topic, p.scope.Partition, p.highWater.Load()-p.finished.Load())
-	r.observe(done, received, started)
-	r.logChunk(done)
 }
 
 func (p *partition) sleep(d time.Duration) error {

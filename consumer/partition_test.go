@@ -38,8 +38,8 @@ func TestAPauseIsNeverLaterThanItsResume(t *testing.T) {
 		}
 	}
 	p.enqueue([]*kgo.Record{{}, {}}, 2, time.Time{})
-	if records, _, _ := p.takeNow(); len(records) != 2 {
-		t.Fatalf("took %d records, want 2", len(records))
+	if taken := p.take(2); len(taken.records) != 2 {
+		t.Fatalf("took %d records, want 2", len(taken.records))
 	}
 	if len(fetch.asked) != 2 || fetch.asked[0] != "pause" || fetch.asked[1] != "resume" || p.paused {
 		t.Errorf("asked %v, paused %v; want a pause and then a resume", fetch.asked, p.paused)

@@ -21,6 +21,8 @@ type item struct {
 	fault *fault
 	// held is set for an event that was read from the database.
 	held bool
+	// received is when the record was fetched, zero for a held event.
+	received time.Time
 }
 
 // fault is why an event is given up.
@@ -96,7 +98,7 @@ func (r *Runner) read(p *topicPlan, m Message, value []byte) item {
 	it.msg.Raw = raw
 	it.event = inbox.Event{
 		Aggregate: inbox.Aggregate{TenantID: raw.TenantID, Type: raw.AggregateType, ID: raw.AggregateID},
-		Version:   raw.AggregateVersion, EventID: raw.EventID, BlockKey: blockKey(m.Key, raw.AggregateID),
+		Partition: m.Partition, Version: raw.AggregateVersion, EventID: raw.EventID, BlockKey: blockKey(m.Key, raw.AggregateID),
 		Handled: p.handles(raw.EventType),
 	}
 	if it.fault = r.check(p, &it); it.fault != nil {

@@ -3,26 +3,25 @@ package consumer
 import (
 	"errors"
 	"log/slog"
-	"time"
 
 	"factline.dev/inbox"
 )
 
 // oneByOne repeats a chunk that failed through a handler record by record, each
 // in a transaction of its own, so that the culprit is known and alone.
-func (p *partition) oneByOne(items []item, received time.Time, release []inbox.Aggregate) error {
-	for _, a := range release {
-		if err := p.settleHeld(a, received); err != nil {
+func (p *partition) oneByOne(all *share) error {
+	for _, a := range all.release {
+		if err := p.settleHeld(a); err != nil {
 			return err
 		}
 	}
-	for i := range items {
-		done, err := p.settle(p.chunk(items[i:i+1], nil, 0), received)
+	for i := range all.items {
+		done, err := p.settle(&share{items: all.items[i : i+1], next: all.items[i].msg.Offset + 1}, 0)
 		if err != nil {
 			return err
 		}
 		for _, a := range done.more {
-			if err := p.settleHeld(a, received); err != nil {
+			if err := p.settleHeld(a); err != nil {
 				return err
 			}
 		}
@@ -32,9 +31,9 @@ func (p *partition) oneByOne(items []item, received time.Time, release []inbox.A
 
 // settleHeld goes through the due held events of an aggregate, one a
 // transaction.
-func (p *partition) settleHeld(a inbox.Aggregate, received time.Time) error {
+func (p *partition) settleHeld(a inbox.Aggregate) error {
 	for {
-		done, err := p.settle(p.chunk(nil, []inbox.Aggregate{a}, 1), received)
+		done, err := p.settle(&share{release: []inbox.Aggregate{a}}, 1)
 		if err != nil {
 			return err
 		}
@@ -46,10 +45,12 @@ func (p *partition) settleHeld(a inbox.Aggregate, received time.Time) error {
 
 // settle runs a chunk with at most one event to handle until the event is
 // applied or given up.
-func (p *partition) settle(c *chunk, received time.Time) (*run, error) {
+func (p *partition) settle(one *share, limit int) (*run, error) {
+	one.p, one.from = p, p.from
+	c := p.s.r.newChunk(p.topic, limit, one)
 	memory := 0
 	for {
-		done, err := p.attempt(c, received)
+		done, err := p.attempt(c, func() {})
 		var failed *handlerError
 		if !errors.As(err, &failed) {
 			return done, err
@@ -66,7 +67,7 @@ func (p *partition) settle(c *chunk, received time.Time) (*run, error) {
 // chunk gives it up.
 func (p *partition) failed(c *chunk, cause error, memory int) error {
 	r, it := p.s.r, c.culprit
-	attempts, err := p.countAttempt(it, memory)
+	attempts, err := p.countAttempt(c, it, memory)
 	if err != nil {
 		return err
 	}
@@ -87,12 +88,12 @@ func (p *partition) failed(c *chunk, cause error, memory int) error {
 
 // countAttempt retries until the database answers: an attempt that is not
 // counted would make a crashing handler run for ever.
-func (p *partition) countAttempt(it *item, memory int) (int, error) {
+func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
 	if it.event.Tombstone {
 		return memory, nil
 	}
 	for failures := 1; ; failures++ {
-		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, p.scope, it.event.EventID, it.msg.Offset, p.s.r.cfg.Now())
+		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, c.scope, &it.event, it.msg.Offset, p.s.r.cfg.Now())
 		if err == nil && settled {
 			return memory, nil // the other owner was faster: the next run finds a duplicate
 		}

@@ -34,6 +34,8 @@ type session struct {
 	// before its constructor has returned.
 	ready chan struct{}
 	slots chan struct{}
+	// turns hold one chunk of each topic.
+	turns map[string]chan struct{}
 	// work outlives the cancellation of Run by the time to drain.
 	work   context.Context
 	cancel context.CancelFunc
@@ -52,8 +54,7 @@ type session struct {
 func (r *Runner) runSession(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s := &session{r: r, slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition)}
-	s.work, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s := r.newSession(context.WithoutCancel(ctx), stop)
 	defer s.cancel()
 	client, err := kgo.NewClient(s.clientOptions()...)
 	if err != nil {
@@ -79,13 +80,32 @@ func (r *Runner) runSession(ctx context.Context) error {
 	return nil
 }
 
+// lingerBytes end the wait of Config.Linger.
+const lingerBytes = 64 << 10
+
+func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *session {
+	s := &session{
+		r: r, stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
+		slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), turns: make(map[string]chan struct{}, len(r.topics)),
+	}
+	for topic := range r.topics {
+		s.turns[topic] = make(chan struct{}, 1)
+	}
+	s.work, s.cancel = context.WithCancel(ctx)
+	return s
+}
+
 func (s *session) clientOptions() []kgo.Opt {
 	cfg := s.r.cfg
 	topics := make([]string, 0, len(cfg.Subscriptions))
 	for _, sub := range cfg.Subscriptions {
 		topics = append(topics, sub.Topic)
 	}
-	return append(append([]kgo.Opt{kgo.ClientID(cfg.Service)}, cfg.ClientOptions...),
+	opts := []kgo.Opt{kgo.ClientID(cfg.Service)}
+	if cfg.Linger > 0 {
+		opts = append(opts, kgo.FetchMinBytes(lingerBytes), kgo.FetchMaxWait(max(cfg.Linger, 10*time.Millisecond)))
+	}
+	return append(append(opts, cfg.ClientOptions...),
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(topics...),
@@ -171,11 +191,11 @@ func (s *session) all() []*partition {
 }
 
 func (s *session) pause(p *partition) {
-	s.fetching.PauseFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
+	s.fetching.PauseFetchPartitions(map[string][]int32{p.topic.Topic: {p.id}})
 }
 
 func (s *session) resume(p *partition) {
-	s.fetching.ResumeFetchPartitions(map[string][]int32{p.scope.Topic: {p.scope.Partition}})
+	s.fetching.ResumeFetchPartitions(map[string][]int32{p.topic.Topic: {p.id}})
 }
 
 // deafTimeout is how long a cancelled handler has to return. One that does not
@@ -194,7 +214,7 @@ func (s *session) drain(partitions []*partition) {
 	}
 	for _, p := range waitFor(late, deafTimeout) {
 		s.r.cfg.Logger.Error("handler does not return although its context is cancelled; its transaction will not commit",
-			"group", s.r.cfg.Group, "topic", p.scope.Topic, "partition", p.scope.Partition)
+			"group", s.r.cfg.Group, "topic", p.topic.Topic, "partition", p.id)
 	}
 }
 
@@ -242,8 +262,8 @@ func (s *session) giveBack(lost map[string][]int32, commit bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range partitions {
-		delete(s.owned, topicPartition{p.scope.Topic, p.scope.Partition})
+		delete(s.owned, topicPartition{p.topic.Topic, p.id})
 		s.resume(p) // pauses outlive an assignment
-		s.r.forgetPartition(p.scope.Topic, p.scope.Partition)
+		s.r.forgetPartition(p.topic.Topic, p.id)
 	}
 }

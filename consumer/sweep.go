@@ -39,7 +39,7 @@ func (s *session) sweepLoop(ctx context.Context) {
 func (s *session) sweep(ctx context.Context, count bool) error {
 	byTopic := make(map[string][]int32)
 	for _, p := range s.all() {
-		byTopic[p.scope.Topic] = append(byTopic[p.scope.Topic], p.scope.Partition)
+		byTopic[p.topic.Topic] = append(byTopic[p.topic.Topic], p.id)
 	}
 	for topic, partitions := range byTopic {
 		if s.r.topics[topic].Mode == Ordered {
@@ -111,9 +111,9 @@ func (s *session) refreshLag(ctx context.Context, topic string) {
 		return
 	}
 	for _, p := range s.all() {
-		if end, ok := ends.Lookup(topic, p.scope.Partition); ok && end.Err == nil && p.scope.Topic == topic {
+		if end, ok := ends.Lookup(topic, p.id); ok && end.Err == nil && p.topic.Topic == topic {
 			p.highWater.Store(end.Offset)
-			s.r.setLag(topic, p.scope.Partition, end.Offset-p.finished.Load())
+			s.r.setLag(topic, p.id, end.Offset-p.finished.Load())
 		}
 	}
 }

@@ -3,6 +3,8 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,9 +23,9 @@ const (
 type Changes struct {
 	// Moves are the gates of [Plan.Moves].
 	Moves []Move
-	// NextOffset is the first offset that is not finished once the chunk
-	// commits, 0 where the chunk has no records.
-	NextOffset int64
+	// NextOffsets are, by partition, the first offset that is not finished once
+	// the chunk commits. A partition of which nothing was read has none.
+	NextOffsets map[int32]int64
 
 	scope     Scope
 	now       time.Time
@@ -116,6 +118,7 @@ func (c *Changes) Hold(h Held) {
 
 type blockColumns struct {
 	at                  map[Key]int
+	partitions          []int32
 	tenants, types, ids []string
 	keys                [][]byte
 	versions            []int64
@@ -136,12 +139,14 @@ func (c *Changes) Block(e *Event, deadLetterID, reason string) {
 		b.at[e.Key()] = at
 		b.grow()
 	}
+	b.partitions[at] = e.Partition
 	b.tenants[at], b.keys[at] = e.Aggregate.TenantID, []byte(e.BlockKey)
 	b.types[at], b.ids[at], b.versions[at] = e.Aggregate.Type, e.Aggregate.ID, e.Version
 	b.events[at], b.letters[at], b.reasons[at] = e.EventID, deadLetterID, reason
 }
 
 func (b *blockColumns) grow() {
+	b.partitions = append(b.partitions, 0)
 	b.tenants, b.keys = append(b.tenants, ""), append(b.keys, nil)
 	b.types, b.ids, b.versions = append(b.types, ""), append(b.ids, ""), append(b.versions, 0)
 	b.events, b.letters, b.reasons = append(b.events, ""), append(b.letters, ""), append(b.reasons, "")
@@ -170,16 +175,25 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
 	}
 	if b := c.blocks; len(b.ids) > 0 {
-		batch.Queue(statement("block"), consumer, topic, c.scope.Partition, b.tenants, b.keys, b.types, b.ids,
+		batch.Queue(statement("block"), consumer, topic, b.partitions, b.tenants, b.keys, b.types, b.ids,
 			b.versions, b.events, b.letters, b.reasons, c.now)
 		batch.Queue(statement("wait_for_block"), consumer, topic, b.tenants, b.keys)
 	}
-	if c.NextOffset > 0 {
-		batch.Queue(statement("finish_offset"), consumer, topic, c.scope.Partition, c.NextOffset, c.now)
+	if len(c.NextOffsets) > 0 {
+		c.queueOffsets(batch)
 	}
 	if c.planned {
 		batch.Queue(statement("handlers_plan"))
 	}
+}
+
+func (c *Changes) queueOffsets(batch *pgx.Batch) {
+	partitions := slices.Sorted(maps.Keys(c.NextOffsets))
+	offsets := make([]int64, len(partitions))
+	for i, id := range partitions {
+		offsets[i] = c.NextOffsets[id]
+	}
+	batch.Queue(statement("finish_offsets"), c.scope.Consumer, c.scope.Topic, partitions, offsets, c.now)
 }
 
 func (c *Changes) queueDone(batch *pgx.Batch) {
@@ -267,14 +281,14 @@ func MarkRejected(ctx context.Context, tx pgx.Tx, consumer string, ids []string)
 // CountAttempt records one more failed attempt of an event and returns how many
 // there are. settled reports that the event was settled meanwhile, by this
 // consumer's other owner of the partition.
-func CountAttempt(ctx context.Context, db Querier, s Scope, eventID string, offset int64, now time.Time) (attempts int, settled bool, err error) {
-	rows, err := db.Query(ctx, statement("count_attempt"), s.Consumer, eventID, s.Topic, s.Partition, offset, now)
+func CountAttempt(ctx context.Context, db Querier, s Scope, e *Event, offset int64, now time.Time) (attempts int, settled bool, err error) {
+	rows, err := db.Query(ctx, statement("count_attempt"), s.Consumer, e.EventID, s.Topic, e.Partition, offset, now)
 	if err != nil {
-		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", eventID, s.Consumer, err)
+		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", e.EventID, s.Consumer, err)
 	}
 	counts, err := pgx.CollectRows(rows, pgx.RowTo[int])
 	if err != nil {
-		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", eventID, s.Consumer, err)
+		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", e.EventID, s.Consumer, err)
 	}
 	if len(counts) == 0 {
 		return 0, true, nil

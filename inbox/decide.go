@@ -8,10 +8,10 @@ import (
 // View is what the database knows about the aggregates and keys of a chunk.
 type View struct {
 	Mode Mode
-	// CutStart says that the partition's log had lost its start when the
-	// consumer first read it: the first version seen of an aggregate is then
-	// its baseline.
-	CutStart bool
+	// CutStart are the partitions whose log had lost its start when the consumer
+	// first read them: the first version seen of an aggregate is then its
+	// baseline.
+	CutStart map[int32]bool
 	// Continue lets later events of an ordered key go on after one was given
 	// up, where the contract of the topic says so.
 	Continue bool
@@ -131,7 +131,7 @@ func (d *decider) judgeOrdered(e *Event) Verdict {
 		}
 		return HoldBlocked
 	}
-	baseline := !counted && d.view.CutStart && e.Version > 1
+	baseline := !counted && d.view.CutStart[e.Partition] && e.Version > 1
 	next := e.Version == gate.Version+1 || baseline
 	switch {
 	case counted && e.Version == gate.Version:

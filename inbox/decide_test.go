@@ -41,7 +41,7 @@ func TestDecideJudgesOneRecord(t *testing.T) {
 		{"the first version of a new aggregate is applied", View{}, event(a, 1), Apply},
 		{"a type without handler only moves the gate", View{}, with(event(a, 1), func(e *Event) { e.Handled = false }), Advance},
 		{"a new aggregate that begins above 1 waits for what is missing", View{}, event(a, 3), HoldGap},
-		{"where the log was cut the first version seen is the baseline", View{CutStart: true}, event(a, 3), Apply},
+		{"where the log was cut the first version seen is the baseline", View{CutStart: map[int32]bool{0: true}}, event(a, 3), Apply},
 		{"the next version is applied", View{Gates: at(4, "x")}, event(a, 5), Apply},
 		{"a later version waits", View{Gates: at(4, "x")}, event(a, 6), HoldGap},
 		{"a lower version is a duplicate whatever its id", View{Gates: at(4, "x")}, event(a, 3), Duplicate},

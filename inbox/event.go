@@ -26,6 +26,8 @@ const (
 // Event is what a decision needs to know of a record.
 type Event struct {
 	Aggregate Aggregate
+	// Partition is where the record stands.
+	Partition int32
 	// Version is the aggregateVersion, 0 where the event has none.
 	Version int64
 	EventID string

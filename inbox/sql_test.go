@@ -42,7 +42,7 @@ func TestEveryStatementPreparesOnTheMigratedSchema(t *testing.T) {
 func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 	t.Parallel()
 	pool := factlinetest.Postgres(t, migrated)
-	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partition: 3}
+	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partitions: []int32{3}}
 	if err := inbox.StartPartition(t.Context(), pool, scope.Consumer, time.Now(), inbox.Progress{Topic: scope.Topic, Partition: 3, NextOffset: 7}); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		got <- loaded.Progress.NextOffset
+		got <- loaded.Progress[3].NextOffset
 	}()
 	factlinetest.Eventually(t, 10*time.Second, "the second owner waiting", func() (bool, error) {
 		var waiting bool
@@ -73,7 +73,7 @@ func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 	})
 	batch := &pgx.Batch{}
 	changes := loaded.Changes(time.Now())
-	changes.NextOffset = 9
+	changes.NextOffsets = map[int32]int64{3: 9}
 	changes.Queue(batch)
 	if err := first.SendBatch(t.Context(), batch).Close(); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 func TestAnUnknownPartitionMustBeStartedFirst(t *testing.T) {
 	t.Parallel()
 	pool := factlinetest.Postgres(t, migrated)
-	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders"}
+	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partitions: []int32{0}}
 	if _, err := inbox.Load(t.Context(), pool, scope, nil, nil); !errors.Is(err, inbox.ErrPartitionUnknown) {
 		t.Errorf("Load = %v, want ErrPartitionUnknown", err)
 	}

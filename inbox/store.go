@@ -27,13 +27,14 @@ func statement(name string) string {
 // consumer never started on it, or the database was restored to before it did.
 var ErrPartitionUnknown = errors.New("inbox: lock partition: the database does not know it; start it with StartPartition first")
 
-// Scope is one partition as one consumer reads it.
+// Scope is what of a topic one transaction of a consumer handles.
 type Scope struct {
 	// Consumer is the group id.
-	Consumer  string
-	Topic     string
-	Partition int32
-	Mode      Mode
+	Consumer string
+	Topic    string
+	// Partitions are those that the transaction reads from, at least one.
+	Partitions []int32
+	Mode       Mode
 	// Continue is [View.Continue].
 	Continue bool
 }
@@ -50,7 +51,8 @@ type Progress struct {
 	Partition int32
 	// NextOffset is the first offset whose record has had no effect.
 	NextOffset int64
-	// CutStart is [View.CutStart].
+	// CutStart says that the log had lost its start when the consumer first read
+	// the partition.
 	CutStart bool
 }
 
@@ -97,7 +99,8 @@ const HeldLimit = 200
 
 // Loaded is what [Load] found.
 type Loaded struct {
-	Progress Progress
+	// Progress is how far the consumer has come in each partition of the scope.
+	Progress map[int32]Progress
 	// View lacks Held, which the caller fills once it has read the records.
 	View View
 	// Held are the held events of the aggregates, each aggregate's in version
@@ -111,12 +114,12 @@ type Loaded struct {
 	planned bool
 }
 
-// Load locks the partition's row in tx and reads, in one round trip, what is
-// known about the aggregates and keys of events and about the aggregates of
-// release. It waits while another member works on the partition.
+// Load locks the rows of the partitions in tx and reads, in one round trip, what
+// is known about the aggregates and keys of events and about the aggregates of
+// release. It waits while another member works on one of the partitions.
 func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Aggregate) (Loaded, error) {
-	l := Loaded{scope: s, addresses: make(map[Aggregate]string, len(events)), View: View{
-		Mode: s.Mode, Continue: s.Continue,
+	l := Loaded{scope: s, Progress: make(map[int32]Progress, len(s.Partitions)), addresses: make(map[Aggregate]string, len(events)), View: View{
+		Mode: s.Mode, Continue: s.Continue, CutStart: make(map[int32]bool),
 		Gates: make(map[Aggregate]Position, len(events)), Blocks: make(map[Key]Block),
 	}}
 	batch := &pgx.Batch{}
@@ -125,17 +128,19 @@ func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Ag
 		l.queueView(batch, s, events, release)
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return Loaded{}, fmt.Errorf("inbox: load partition %d of %s for %s: %w", s.Partition, s.Topic, s.Consumer, err)
+		return Loaded{}, fmt.Errorf("inbox: load partitions %v of %s for %s: %w", s.Partitions, s.Topic, s.Consumer, err)
 	}
-	l.View.CutStart = l.Progress.CutStart
 	return l, nil
 }
 
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
-	batch.Queue(statement("lock_partition"), s.Consumer, s.Topic, s.Partition).QueryRow(func(row pgx.Row) error {
-		l.Progress.Topic, l.Progress.Partition = s.Topic, s.Partition
-		err := row.Scan(&l.Progress.NextOffset, &l.Progress.CutStart)
-		if errors.Is(err, pgx.ErrNoRows) {
+	batch.Queue(statement("lock_partitions"), s.Consumer, s.Topic, s.Partitions).Query(func(rows pgx.Rows) error {
+		p := Progress{Topic: s.Topic}
+		_, err := pgx.ForEachRow(rows, []any{&p.Partition, &p.NextOffset, &p.CutStart}, func() error {
+			l.Progress[p.Partition], l.View.CutStart[p.Partition] = p, p.CutStart
+			return nil
+		})
+		if err == nil && len(l.Progress) < len(s.Partitions) {
 			return ErrPartitionUnknown
 		}
 		return err

@@ -136,7 +136,7 @@ func (r *rebuild) newChunk(topic string, partition int32) *chunk {
 		goesOn = t.OnDeadLetter == "continue"
 	}
 	return &chunk{rebuild: r, settled: make(map[string]bool), scope: inbox.Scope{
-		Consumer: r.cfg.scope(), Topic: topic, Partition: partition, Mode: r.sources[topic].Mode, Continue: goesOn,
+		Consumer: r.cfg.scope(), Topic: topic, Partitions: []int32{partition}, Mode: r.sources[topic].Mode, Continue: goesOn,
 	}}
 }
 
@@ -231,7 +231,10 @@ func (c *chunk) relearn(ctx context.Context, tx pgx.Tx, view inbox.View, events 
 func (c *chunk) store(ctx context.Context, tx pgx.Tx) error {
 	c.effects = nil
 	c.changes = inbox.NewChanges(c.scope, c.cfg.Now())
-	c.changes.Moves, c.changes.NextOffset = c.plan.Moves, c.next
+	c.changes.Moves = c.plan.Moves
+	if c.next > 0 {
+		c.changes.NextOffsets = map[int32]int64{c.scope.Partitions[0]: c.next}
+	}
 	for _, s := range c.plan.Steps {
 		if err := c.change(&c.items[s.Event], s.Verdict); err != nil {
 			return err

@@ -83,6 +83,18 @@ func (h Host) RelayWork(service string, ob *outbox.Outbox) (Work, error) {
 	return relay.Run, nil
 }
 
+// background is the linger of groups that nobody waits for.
+const background = 50 * time.Millisecond
+
+// BackgroundWork is [Host.ConsumerWork] for a group that nobody waits for: what
+// comes within a moment shares a transaction.
+func (h Host) BackgroundWork(service, group string, ob *outbox.Outbox, subscriptions ...consumer.Subscription) (Work, error) {
+	if h.Consumer.Linger == 0 {
+		h.Consumer.Linger = background
+	}
+	return h.ConsumerWork(service, group, ob, subscriptions...)
+}
+
 // ConsumerWork returns a consumer group of the service.
 func (h Host) ConsumerWork(service, group string, ob *outbox.Outbox, subscriptions ...consumer.Subscription) (Work, error) {
 	cfg := h.Consumer

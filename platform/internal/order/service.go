@@ -73,7 +73,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	orders, err := s.host.ConsumerWork(Name, OrderGroup, s.outbox, s.orderSubscription())
+	orders, err := s.host.BackgroundWork(Name, OrderGroup, s.outbox, s.orderSubscription())
 	if err != nil {
 		return err
 	}

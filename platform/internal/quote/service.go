@@ -58,7 +58,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	orders, err := s.host.ConsumerWork(Name, OrderGroup, s.outbox, s.subscription())
+	orders, err := s.host.BackgroundWork(Name, OrderGroup, s.outbox, s.subscription())
 	if err != nil {
 		return err
 	}
