@@ -6,6 +6,9 @@
 // systems within a handler: they are at least once and belong after the commit;
 // and not for a consumer without a database, which cannot keep these promises.
 //
+// Records are handled in chunks, each one transaction: of one partition in a
+// backlog, of what waits in several partitions of a topic otherwise.
+//
 // Guarantees, per consumer group and topic mode:
 //
 //   - The effect of an event commits together with its inbox row, its gate and

@@ -12,20 +12,11 @@ import (
 // HandleAlone handles records of one partition as a member that believes it
 // owns it, whatever the group says.
 func (r *Runner) HandleAlone(ctx context.Context, topic string, id int32, records []*kgo.Record) error {
-	s := r.newSession(ctx, func(error) {})
-	defer s.cancel()
-	start := inbox.Progress{Topic: topic, Partition: id}
-	if err := inbox.StartPartition(ctx, r.cfg.Pool, r.cfg.Group, time.Now(), start); err != nil {
-		return err
+	o, err := r.Own(ctx, topic, map[int32][]*kgo.Record{id: records})
+	for err == nil && len(o.partitions[id].queue) > 0 {
+		err = o.Handle(id)
 	}
-	p := newPartition(s, r.topics[topic], id, 0, -1)
-	p.queue = records
-	for len(p.queue) > 0 {
-		if err := p.handle(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // Statements returns every embedded statement by name.
@@ -37,4 +28,46 @@ func Statements() map[string]string {
 		all[e.Name()] = string(text)
 	}
 	return all
+}
+
+// Owner is a member that believes it owns some partitions, whatever the group
+// says, and works on them only when it is told to.
+type Owner struct {
+	s          *session
+	partitions map[int32]*partition
+}
+
+// Own makes the first partitions of topic an owner's, with records that were
+// fetched from them.
+func (r *Runner) Own(ctx context.Context, topic string, fetched map[int32][]*kgo.Record) (*Owner, error) {
+	o := &Owner{s: r.newSession(ctx, func(error) {}), partitions: make(map[int32]*partition)}
+	for id, records := range fetched {
+		if err := inbox.StartPartition(ctx, r.cfg.Pool, r.cfg.Group, time.Now(), inbox.Progress{Topic: topic, Partition: id}); err != nil {
+			return nil, err
+		}
+		p := newPartition(o.s, r.topics[topic], id, 0, -1)
+		p.queue, p.since = records, time.Now()
+		o.partitions[id], o.s.owned[topicPartition{topic, id}] = p, p
+	}
+	return o, nil
+}
+
+// Handle is one turn of a partition's goroutine.
+func (o *Owner) Handle(id int32) error { return o.partitions[id].handle() }
+
+// GiveBack cancels what is under way for a partition.
+func (o *Owner) GiveBack(id int32) {
+	o.partitions[id].halt()
+	o.partitions[id].cancel()
+}
+
+// Waiting is how many records wait in each partition.
+func (o *Owner) Waiting() map[int32]int {
+	waiting := make(map[int32]int)
+	for id, p := range o.partitions {
+		p.mu.Lock()
+		waiting[id] = len(p.queue)
+		p.mu.Unlock()
+	}
+	return waiting
 }
