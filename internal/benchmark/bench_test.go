@@ -40,7 +40,7 @@ func TestEverySubjectDoesItsWork(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	for name, want := range map[string]string{
-		"relay":    "ours raw_read textbook skip_locked_1 skip_locked_2 skip_locked_4 raw_produce skip_locked ours/skip_locked ours/textbook ours/raw_read ours/raw_produce raw_both ours/raw_both",
+		"relay":    "ours raw_read textbook skip_locked skip_locked_2 skip_locked_4 raw_produce ours/skip_locked ours/textbook skip_locked_best ours/skip_locked_best ours/raw_read ours/raw_produce raw_both ours/raw_both",
 		"consumer": "ours ours_single ours_validated textbook raw_consume ours/textbook ours_single/textbook ours_validated/textbook ours_validated/ours ours/raw_consume",
 		"latency":  "polling_100_p50 polling_100_p99 wakeup_100_p50 wakeup_100_p99 polling_1000_p50 polling_1000_p99 wakeup_1000_p50 wakeup_1000_p99 accept_25_p50 accept_25_p99 accept_50_p50 accept_50_p99 accept_100_p50 accept_100_p99",
 		"append":   "plain_insert_1 ours_1 ours_validated_1 plain_insert_8 ours_8 ours_validated_8 plain_insert_1/ours_1 plain_insert_1/ours_validated_1 plain_insert_8/ours_8 plain_insert_8/ours_validated_8",

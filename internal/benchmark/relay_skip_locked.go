@@ -14,8 +14,7 @@ const skipLockedBatch = 500
 
 // skipLocked is the usual batch outbox: lock a batch past what others hold,
 // send it, wait, mark it by one UPDATE, commit.
-func (b *Bench) skipLocked(workers int) func(context.Context, int) ([]measure, error) {
-	name := fmt.Sprintf("skip_locked_%d", workers)
+func (b *Bench) skipLocked(name string, workers int) func(context.Context, int) ([]measure, error) {
 	about := fmt.Sprintf("%d × SELECT … FOR UPDATE SKIP LOCKED LIMIT %d, send all, wait, UPDATE the batch, commit", workers, skipLockedBatch)
 	return func(ctx context.Context, events int) ([]measure, error) {
 		s, err := b.newSite(ctx)
