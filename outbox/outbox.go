@@ -28,9 +28,9 @@ func statement(name string) string {
 
 // Outbox appends events of one service. Safe for concurrent use.
 type Outbox struct {
-	cfg                   Config
-	appendSQL, forwardSQL string
-	woken                 chan struct{}
+	cfg                                 Config
+	appendSQL, appendOneSQL, forwardSQL string
+	woken                               chan struct{}
 }
 
 // New returns an outbox for the service cfg names. It touches no database.
@@ -40,7 +40,7 @@ func New(cfg Config) (*Outbox, error) {
 		return nil, fmt.Errorf("outbox: check configuration: %w", err)
 	}
 	return &Outbox{
-		cfg: cfg, appendSQL: statement("append"), forwardSQL: statement("forward"),
+		cfg: cfg, appendSQL: statement("append"), appendOneSQL: statement("append_one"), forwardSQL: statement("forward"),
 		woken: make(chan struct{}, 1),
 	}, nil
 }
@@ -117,8 +117,11 @@ func (o *Outbox) Wake() {
 }
 
 func (o *Outbox) store(ctx context.Context, tx pgx.Tx, rows []row) error {
-	if len(rows) == 0 {
+	switch len(rows) {
+	case 0:
 		return nil
+	case 1:
+		return o.storeOne(ctx, tx, &rows[0])
 	}
 	var a appendArgs
 	for _, r := range rows {
@@ -131,6 +134,15 @@ func (o *Outbox) store(ctx context.Context, tx pgx.Tx, rows []row) error {
 		"aggregate_types": a.aggregateTypes, "aggregate_ids": a.aggregateIDs, "topics": a.topics, "record_keys": a.keys,
 		"headers": a.headers, "prefixes": a.prefixes, "suffixes": a.suffixes,
 		"behind": a.behind, "since": a.since, "expected": a.expected,
+	})
+	return o.stored("append events", tag, err)
+}
+
+func (o *Outbox) storeOne(ctx context.Context, tx pgx.Tx, r *row) error {
+	tag, err := tx.Exec(ctx, o.appendOneSQL, named.Args{
+		"tenant_id": r.tenantID, "aggregate_type": r.aggregateType, "aggregate_id": r.aggregateID, "adds": r.adds(),
+		"expected": r.expected, "hash": r.hash, "event_id": r.eventID, "event_type": r.eventType, "topic": r.topic,
+		"record_key": r.key, "headers": r.headers, "prefix": r.prefix, "suffix": r.suffix,
 	})
 	return o.stored("append events", tag, err)
 }
