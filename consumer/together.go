@@ -125,16 +125,13 @@ func (s *session) together(p *partition, shares []*share) error {
 	if len(shares) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(s.work)
-	defer cancel()
-	for _, sh := range shares {
-		defer context.AfterFunc(sh.p.ctx, cancel)()
-		defer sh.p.free()
-	}
+	defer freeAll(shares)
+	ctx, done := whileAllOwned(s.work, shares)
+	defer done()
 	c := s.r.newChunk(p.topic, -1, shares...)
-	done, err := s.once(ctx, p.stop, c)
+	settled, err := s.once(ctx, p.stop, c)
 	if err == nil {
-		s.askReleases(done)
+		s.askReleases(settled)
 		return nil
 	}
 	for _, sh := range shares {
@@ -146,6 +143,28 @@ func (s *session) together(p *partition, shares []*share) error {
 	s.r.cfg.Logger.Info("a transaction of several partitions failed, each tries its records alone", "group", s.r.cfg.Group,
 		"topic", c.scope.Topic, "partitions", c.scope.Partitions, "error", err.Error())
 	return nil
+}
+
+func freeAll(shares []*share) {
+	for _, sh := range shares {
+		sh.p.free()
+	}
+}
+
+// whileAllOwned returns a context that ends when one of the partitions is given
+// back. done must be called.
+func whileAllOwned(ctx context.Context, shares []*share) (owned context.Context, done func()) {
+	owned, cancel := context.WithCancel(ctx)
+	stops := make([]func() bool, len(shares))
+	for i, sh := range shares {
+		stops[i] = context.AfterFunc(sh.p.ctx, cancel)
+	}
+	return owned, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		cancel()
+	}
 }
 
 // once is one transaction. It takes one of the runner's slots for its length
