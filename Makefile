@@ -57,6 +57,10 @@ prove-kafka: build ## The same and the suites of relay and consumer, on a real A
 	$(GO) test -count=1 -tags realkafka -run Kafka ./internal/devstack
 	$(GO) run ./internal/withkafka -- bash -euc '$(GO) test -count=1 ./outbox/... ./consumer/...; bin/factline prove slice --kafka "$$FACTLINE_KAFKA"'
 
+.PHONY: mutants
+mutants: ## Take each remedy out of a copy and expect its test to turn red: ONLY="24 " for some
+	$(GO) run ./internal/mutants -only "$(ONLY)"
+
 .PHONY: generate
 generate: ## Write what is generated from code: docs/guide/metrics.md and errors.md
 	$(GO) generate ./...

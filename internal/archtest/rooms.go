@@ -72,6 +72,7 @@ func Rooms() map[string]Room {
 
 		"internal/archtest":  {},
 		"internal/docgen":    {Imports: append([]string{"internal/archtest", "platform"}, library...)},
+		"internal/mutants":   {},
 		"internal/withkafka": {Imports: []string{"internal/devstack"}},
 	}
 }
