@@ -19,20 +19,17 @@ var errKilled = errors.New("the process ended, or was paused beyond its lease, d
 
 // handle brings one claimed call as far as it comes now.
 func (w *Worker) handle(ctx context.Context, f *flight, c *claimed) {
+	runs := &c.attempts
+	if c.answered {
+		runs = &c.resultRuns
+	}
 	switch {
 	case ctx.Err() != nil:
 		w.release(f, c)
-		return
-	case !c.answered && w.exceeds(c.attempts):
-		c.attempts--
+	case w.exceeds(*runs):
+		*runs-- // the claim has counted one that is not made
 		w.giveUp(f, c, errKilled)
-		return
-	case c.answered && w.exceeds(c.resultRuns):
-		c.resultRuns--
-		w.giveUp(f, c, errKilled)
-		return
-	}
-	if c.answered || w.call(f, c) {
+	case c.answered || w.call(f, c):
 		w.finish(f, c)
 	}
 }
@@ -122,10 +119,10 @@ func (w *Worker) finish(f *flight, c *claimed) {
 			w.metrics.results.WithLabelValues(w.name, outcomeLost).Inc()
 			return
 		case isOwn && (IsPermanent(err) || w.last(c.resultRuns)):
-			w.giveUp(f, c, own.err)
+			w.giveUp(f, c, own.error)
 			return
 		case isOwn:
-			w.postpone(f, c, c.resultRuns, own.err)
+			w.postpone(f, c, c.resultRuns, own.error)
 			return
 		}
 		if !w.again(f, c, "result", n, err) {

@@ -37,9 +37,8 @@ const (
 // Caller stores the calls of one name. Make one with [NewCaller]. Safe for
 // concurrent use.
 type Caller struct {
-	name                string
-	lock, store, repeat string
-	woken               chan struct{}
+	name  string
+	woken chan struct{}
 }
 
 // NewCaller returns a caller for name, which says who calls whom for what, such
@@ -51,10 +50,7 @@ func NewCaller(name string) (*Caller, error) {
 	if name == "" || len(name) > 100 || !valid {
 		return nil, fmt.Errorf("effect: make caller %.100q: the name has not 1 to 100 letters a-z, digits, dots and hyphens; name it like order-service.confirmation-mail", name)
 	}
-	return &Caller{
-		name: name, lock: statement("lock_order"), store: statement("store"), repeat: statement("same"),
-		woken: make(chan struct{}, 1),
-	}, nil
+	return &Caller{name: name, woken: make(chan struct{}, 1)}, nil
 }
 
 // Call is one call to another system, as [Caller.Do] stores it.
@@ -125,9 +121,9 @@ func (c *Caller) insert(ctx context.Context, tx pgx.Tx, call Call) (known bool, 
 	if call.OrderKey != "" {
 		// A statement of its own: the next one must see what was stored while
 		// this one waited.
-		b.Queue(c.lock, args)
+		b.Queue(statement("lock_order"), args)
 	}
-	b.Queue(c.store, args).Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(statement("store"), args).Exec(func(tag pgconn.CommandTag) error {
 		stored = tag.RowsAffected()
 		return nil
 	})
@@ -139,7 +135,7 @@ func (c *Caller) insert(ctx context.Context, tx pgx.Tx, call Call) (known bool, 
 
 func (c *Caller) compare(ctx context.Context, tx pgx.Tx, call Call, args named.Args) error {
 	var sameRequest, sameOrder bool
-	if err := tx.QueryRow(ctx, c.repeat, args).Scan(&sameRequest, &sameOrder); err != nil {
+	if err := tx.QueryRow(ctx, statement("same"), args).Scan(&sameRequest, &sameOrder); err != nil {
 		return err
 	}
 	switch {

@@ -28,18 +28,16 @@ func (e *ConflictError) Error() string {
 		e.Key, e.Name, e.Field)
 }
 
-type permanentError struct{ err error }
+type permanentError struct{ error }
 
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+func (e *permanentError) Unwrap() error { return e.error }
 
 type retryAfterError struct {
-	err   error
+	error
 	after time.Duration
 }
 
-func (e *retryAfterError) Error() string { return e.err.Error() }
-func (e *retryAfterError) Unwrap() error { return e.err }
+func (e *retryAfterError) Unwrap() error { return e.error }
 
 // Permanent marks an error that no retry can cure: the call is given up after
 // this attempt. Nil stays nil.
@@ -47,7 +45,7 @@ func Permanent(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &permanentError{err: err}
+	return &permanentError{err}
 }
 
 // RetryAfter asks for the next attempt after d, at most a day. It uses an
@@ -56,7 +54,7 @@ func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &retryAfterError{err: err, after: min(max(d, 0), 24*time.Hour)}
+	return &retryAfterError{err, min(max(d, 0), 24*time.Hour)}
 }
 
 // IsPermanent reports whether err or what it wraps came from [Permanent].

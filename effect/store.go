@@ -3,7 +3,6 @@ package effect
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -137,7 +136,7 @@ func (s *store) deleteOld(ctx context.Context, retention time.Duration) error {
 		for {
 			tag, err := s.pool.Exec(ctx, statement(name), named.Args{"name": s.name, "retention": retention, "most": deleteBatch})
 			if err != nil {
-				return fmt.Errorf("effect: %s: %w", strings.ReplaceAll(name, "_", " "), err)
+				return err
 			}
 			if tag.RowsAffected() < deleteBatch {
 				break
@@ -149,10 +148,9 @@ func (s *store) deleteOld(ctx context.Context, retention time.Duration) error {
 
 // handlerError is a failure of OnResult itself. Any other error of its
 // transaction is the machinery's and uses no attempt.
-type handlerError struct{ err error }
+type handlerError struct{ error }
 
-func (e *handlerError) Error() string { return e.err.Error() }
-func (e *handlerError) Unwrap() error { return e.err }
+func (e *handlerError) Unwrap() error { return e.error }
 
 // blame decides whether an error that came out of OnResult is its own: a
 // deadlock, a lost connection or a cancellation is not.
@@ -163,7 +161,7 @@ func blame(err error, conn *pgx.Conn) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isTransientCode(pg.Code) {
 		return err
 	}
-	return &handlerError{err: err}
+	return &handlerError{err}
 }
 
 // isTransientCode knows the conditions of PostgreSQL, appendix A, that come

@@ -279,6 +279,33 @@ func TestCallsOfOneOrderKeyStandInCommitOrder(t *testing.T) {
 	}
 }
 
+// The race that would leave a call held with nobody to let it go: it is stored
+// when its predecessor is not done, and becomes visible when that is.
+func TestACallStoredWhileItsPredecessorEndsIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.do(ordered("first", "o"))
+	tx, err := b.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := b.caller.Do(t.Context(), tx, ordered("second", "o")); err != nil {
+		t.Fatal(err)
+	}
+	b.work(&provider{})
+	b.await("first", Answered) // recorded, although its order key is locked
+	factlinetest.Eventually(t, patient, "the worker to wait for the transaction", func() (waits bool, err error) {
+		err = b.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+			WHERE NOT l.granted AND a.datname = current_database())`).Scan(&waits)
+		return waits, err
+	})
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.await("second", Done)
+}
+
 func TestCallsThatAreDoneAreDeletedAfterRetention(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
