@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +16,6 @@ import (
 )
 
 var namedArgument = regexp.MustCompile(`@[a-z_]+`)
-
-func isCommit(p []byte) bool { return bytes.Contains(bytes.ToLower(p), []byte("commit\x00")) }
 
 func TestEveryStatementPrepares(t *testing.T) {
 	t.Parallel()

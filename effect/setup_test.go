@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -285,6 +286,9 @@ func (l *line) mend() {
 	defer l.mu.Unlock()
 	l.down = false
 }
+
+// isCommit knows the message alone: the name of a database may end in the word.
+func isCommit(p []byte) bool { return bytes.Equal(p, []byte("Q\x00\x00\x00\vcommit\x00")) }
 
 type lineConn struct {
 	net.Conn
