@@ -1,7 +1,12 @@
-WITH due AS MATERIALIZED (
+-- The commit of a claim is durable before the call is made, and with it the
+-- transaction that stored the call, whatever that one's synchronous_commit was.
+WITH durable AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
+), due AS MATERIALIZED (
     SELECT call_id
     FROM factline.effect_call
     WHERE name = @name AND state IN ('PENDING', 'ANSWERED') AND due_at <= statement_timestamp()
+        AND (SELECT count(*) FROM durable) >= 0
     ORDER BY due_at, call_id
     LIMIT @most
     FOR UPDATE SKIP LOCKED

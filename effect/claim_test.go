@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"factline.dev/internal/named"
 )
 
@@ -44,5 +46,30 @@ func TestAClaimReadsNeitherHeldNorFinishedCalls(t *testing.T) {
 	}
 	if p := read[0].Plan; p.Rows != 10 || p.Hit+p.Read > 500 {
 		t.Errorf("a claim of %v of 50 calls read %d pages:\n%s", p.Rows, p.Hit+p.Read, plan)
+	}
+}
+
+// Otherwise a crash of the server could take back the effect of an event whose
+// call was made.
+func TestAClaimIsDurableBeforeItsCallIsMade(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for preset, want := range map[string]string{"off": "on", "local": "local", "on": "on"} {
+		err := pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), "SET LOCAL synchronous_commit = "+preset); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), statement("claim"), named.Args{"name": name, "owner": "test", "lease": "1 min", "most": 10}); err != nil {
+				return err
+			}
+			var got string
+			if err := tx.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&got); err != nil || got != want {
+				t.Errorf("with %s a claim commits with %s, %v, want %s", preset, got, err, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
