@@ -33,9 +33,9 @@
 // up at once, [RetryAfter] sets the pause, any other error is retried with
 // backoff and jitter up to [WorkerConfig.MaxAttempts]. A call that was given up
 // is [Dead], stays until an operator decides ([Retry], [Skip]) and is never
-// deleted. A shutdown uses no attempt. A database outage keeps the answer in
-// memory until it can be recorded. An error of OnResult repeats OnResult alone,
-// never the call.
+// deleted. A shutdown uses no attempt of a call; one that has to cut OnResult
+// off uses one of OnResult. A database outage keeps the answer in memory until
+// it can be recorded. An error of OnResult never repeats the call.
 //
 // Growth: rows that are done or skipped are deleted after
 // [WorkerConfig.Retention], in batches; so are the locks of order keys.
