@@ -27,7 +27,7 @@ const (
 // Rooms is the architecture: who may import whom, and what a library room may
 // bring into its users' programs.
 func Rooms() map[string]Room {
-	library := []string{"envelope", "contract", "migrate", "internal/named", "outbox", "inbox", "consumer", "deadletter", "replay", "runbook"}
+	library := []string{"envelope", "contract", "migrate", "internal/named", "outbox", "inbox", "consumer", "deadletter", "effect", "replay", "runbook"}
 	return map[string]Room{
 		"envelope": {IsLibrary: true, Modules: []string{ulid}},
 		"contract": {
@@ -48,6 +48,10 @@ func Rooms() map[string]Room {
 		"deadletter": {
 			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer"},
 			Modules: []string{pgx},
+		},
+		"effect": {
+			IsLibrary: true, Imports: []string{"envelope", "internal/named"},
+			Modules: []string{pgx, prometheus, xsync},
 		},
 		"replay": {
 			IsLibrary: true, Imports: []string{"envelope", "contract", "inbox", "consumer"},

@@ -16,6 +16,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"factline.dev/consumer"
+	"factline.dev/effect"
 	"factline.dev/outbox"
 	"factline.dev/platform"
 )
@@ -41,6 +42,10 @@ func sources() []source {
 		{
 			"Consumer", "Registered by `consumer.New`; the runners of one process share them, told apart by `group`.",
 			registerConsumer,
+		},
+		{
+			"Calls to other systems", "Registered by `effect.NewWorker`; the workers of one process share them, told apart by `name`.",
+			registerEffect,
 		},
 		{"Reference platform", "Registered by `platform.Run`.", registerPlatform},
 	}
@@ -126,6 +131,21 @@ func registerConsumer(ctx context.Context, reg prometheus.Registerer) error {
 }
 
 func nothing(context.Context, pgx.Tx, consumer.Message) error { return nil }
+
+func registerEffect(ctx context.Context, reg prometheus.Registerer) error {
+	pool, err := pgxpool.New(ctx, nowhere)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	caller, err := effect.NewCaller("docgen.metrics")
+	if err != nil {
+		return err
+	}
+	never := func(context.Context, string, string, []byte) ([]byte, error) { return nil, nil }
+	_, err = effect.NewWorker(effect.WorkerConfig{Caller: caller, Pool: pool, Performer: effect.PerformerFunc(never), Registerer: reg})
+	return err
+}
 
 // registerPlatform runs a platform that is told to stop before it starts.
 func registerPlatform(ctx context.Context, reg prometheus.Registerer) error {

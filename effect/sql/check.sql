@@ -1,0 +1,1 @@
+SELECT FROM factline.effect_call LIMIT 0

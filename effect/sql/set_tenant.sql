@@ -1,0 +1,1 @@
+SELECT set_config('factline.tenant', @tenant_id, true)
