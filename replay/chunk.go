@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
+	"factline.dev/effect"
 	"factline.dev/envelope"
 	"factline.dev/inbox"
 )
@@ -128,6 +129,8 @@ type chunk struct {
 	plan    inbox.Plan
 	changes *inbox.Changes
 	effects []*item
+	// closedCalls were asked for by the last run.
+	closedCalls int64
 }
 
 func (r *rebuild) newChunk(topic string, partition int32) *chunk {
@@ -229,7 +232,7 @@ func (c *chunk) relearn(ctx context.Context, tx pgx.Tx, view inbox.View, events 
 }
 
 func (c *chunk) store(ctx context.Context, tx pgx.Tx) error {
-	c.effects = nil
+	c.effects, c.closedCalls = nil, 0
 	c.changes = inbox.NewChanges(c.scope, c.cfg.Now())
 	c.changes.Moves = c.plan.Moves
 	if c.next > 0 {
@@ -332,6 +335,7 @@ func (c *chunk) apply(ctx context.Context, tx pgx.Tx) error {
 		}
 		byTenant[tenant] = append(byTenant[tenant], it.msg)
 	}
+	ctx = effect.WithReplay(ctx, func(string, effect.Call) { c.closedCalls++ })
 	for _, tenant := range tenants {
 		if _, err := tx.Exec(ctx, statement("set_tenant"), tenant); err != nil {
 			return fmt.Errorf("replay: set tenant: %w", err)

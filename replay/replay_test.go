@@ -16,6 +16,7 @@ import (
 
 	"factline.dev/consumer"
 	"factline.dev/contract"
+	"factline.dev/effect"
 	"factline.dev/factlinetest"
 )
 
@@ -474,5 +475,35 @@ func TestAReportIsPlainJSON(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is not in %s", want, text)
 		}
+	}
+}
+
+// A call that the live group stored with its effect must not be made again
+// because a table is rebuilt.
+func TestAReplayMakesNoCallToAnotherSystem(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.history()
+	s.startLive()
+	s.awaitLive()
+	caller, err := effect.NewCaller("thing-service.notice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.config()
+	cfg.Projection.Apply = func(ctx context.Context, tx pgx.Tx, table pgx.Identifier, ms []consumer.Message) error {
+		for _, m := range ms {
+			if _, err := caller.Do(ctx, tx, effect.Call{Key: m.EventID, Request: m.Payload}); err != nil {
+				return err
+			}
+		}
+		return applyThings(ctx, tx, table, ms)
+	}
+	report := s.mustRun(cfg)
+	if report.ClosedCalls != report.Applied || report.Applied == 0 {
+		t.Errorf("%d calls closed for %d events applied, want one each", report.ClosedCalls, report.Applied)
+	}
+	if n := s.count(`SELECT count(*) FROM factline.effect_call`); n != 0 {
+		t.Errorf("%d calls are stored by a replay, want none", n)
 	}
 }

@@ -26,6 +26,9 @@ type Report struct {
 	Held       int64 `json:"held"`
 	// GivenUp are dead letters of the live group, met again.
 	GivenUp int64 `json:"givenUp"`
+	// ClosedCalls are calls to other systems that the projection asked for and
+	// that were neither stored nor made.
+	ClosedCalls int64 `json:"closedCalls"`
 	// At is how far each partition was read, which is the instant compared.
 	At []Span `json:"at"`
 	Comparison
@@ -294,6 +297,7 @@ func (t *tally) count(c *chunk) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.report.Records += int64(len(c.records))
+	t.report.ClosedCalls += c.closedCalls
 	for _, s := range c.plan.Steps {
 		switch s.Verdict {
 		case inbox.Apply:
@@ -315,4 +319,5 @@ func (t *tally) fill(r *Report) {
 	defer t.mu.Unlock()
 	r.Records, r.Applied, r.Advanced = t.report.Records, t.report.Applied, t.report.Advanced
 	r.Duplicates, r.Held, r.GivenUp = t.report.Duplicates, t.report.Held, t.report.GivenUp
+	r.ClosedCalls = t.report.ClosedCalls
 }

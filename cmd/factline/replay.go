@@ -120,6 +120,7 @@ func writeReplay(w io.Writer, r replay.Report) error {
 	facts.Row("duplicates ignored", r.Duplicates)
 	facts.Row("held", r.Held)
 	facts.Row("given up, as live", r.GivenUp)
+	facts.Row("calls not made", r.ClosedCalls)
 	facts.Row("seconds", fmt.Sprintf("%.1f", r.Seconds))
 	tables := render.NewTable("TABLE", "ROWS", "CHECKSUM")
 	tables.Row(r.Live.Table, r.Live.Rows, r.Live.Checksum)

@@ -54,7 +54,7 @@ func Rooms() map[string]Room {
 			Modules: []string{pgx, prometheus, xsync},
 		},
 		"replay": {
-			IsLibrary: true, Imports: []string{"envelope", "contract", "inbox", "consumer"},
+			IsLibrary: true, Imports: []string{"envelope", "contract", "inbox", "consumer", "effect"},
 			Modules: []string{pgx, kgo, kadm, xsync},
 		},
 		"runbook": {
