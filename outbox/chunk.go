@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -8,15 +9,15 @@ import (
 	"factline.dev/envelope"
 )
 
-// outRow is a row of the outbox as the relay reads it. Its bytes live in an
-// arena of its read.
+// outRow is a row of the outbox as the relay reads it. Its bytes live in the
+// slab of its chunk.
 type outRow struct {
 	position  int64
 	createdAt time.Time
 	topic     string
 	eventType string
-	eventID   string
 	stamped   bool
+	eventID   []byte
 	key       []byte
 	headers   []byte
 	value     []byte
@@ -24,9 +25,10 @@ type outRow struct {
 
 // chunk is what of a lane is in flight together.
 type chunk struct {
-	lane  *lane
-	first int64 // lowest position in it
-	rows  []outRow
+	lane   *lane
+	first  int64 // lowest position in it
+	rows   []outRow
+	memory *slab // of rows and sent
 
 	// Set by the sender, which leaves in rows what must wait for a later round.
 	sent    []sentRow
@@ -37,18 +39,28 @@ type chunk struct {
 }
 
 type sentRow struct {
-	position           int64
-	topic              string
-	eventType, eventID string
-	createdAt          time.Time
-	partition          int32
-	offset             int64
+	position         int64
+	topic, eventType string
+	eventID          []byte
+	createdAt        time.Time
+	partition        int32
+	offset           int64
 }
 
 type parkedRow struct {
-	outRow
+	rowName
 	reason    string
 	isCulprit bool
+}
+
+// rowName says which row it is, also when its chunk is gone.
+type rowName struct {
+	position                  int64
+	topic, eventType, eventID string
+}
+
+func (r outRow) name() rowName {
+	return rowName{r.position, r.topic, r.eventType, string(r.eventID)}
 }
 
 // behindReason is why an innocent row is parked.
@@ -62,6 +74,9 @@ func newChunk(l *lane, rows []outRow) *chunk {
 	}
 	return &chunk{lane: l, first: rows[0].position, rows: rows}
 }
+
+// useMemory says where the rows of the chunk live.
+func (c *chunk) useMemory(s *slab) { c.memory, c.sent = s, s.sent }
 
 // recordBuffer holds the records of one round and is used again for the next.
 type recordBuffer struct {
@@ -110,14 +125,12 @@ func (b *recordBuffer) add(rows []outRow, now time.Time) ([]kgo.Record, error) {
 
 // receipts groups acknowledged rows by topic, in position order.
 func receipts(sent []sentRow) []receipt {
-	byTopic := map[string]int{}
 	var all []receipt
-	for _, s := range sent {
-		at, ok := byTopic[s.topic]
-		if !ok {
+	for i, s := range sent {
+		at := slices.IndexFunc(all, func(r receipt) bool { return r.topic == s.topic })
+		if at < 0 {
 			at = len(all)
-			byTopic[s.topic] = at
-			all = append(all, receipt{topic: s.topic})
+			all = append(all, newReceipt(s.topic, len(sent)-i))
 		}
 		r := &all[at]
 		r.positions = append(r.positions, s.position)
@@ -134,4 +147,10 @@ type receipt struct {
 	positions  []int64
 	partitions []int32
 	offsets    []int64
+}
+
+func newReceipt(topic string, rows int) receipt {
+	return receipt{
+		topic: topic, positions: make([]int64, 0, rows), partitions: make([]int32, 0, rows), offsets: make([]int64, 0, rows),
+	}
 }

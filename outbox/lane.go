@@ -20,7 +20,6 @@ type lane struct {
 	sending   *chunk
 	settling  int   // chunks acknowledged and not yet recorded
 	recorded  int64 // the low-water mark in the database
-	usual     int   // how many rows the last read brought
 	page      int   // how many to ask for next, 0 for as many as a chunk may have
 	stale     bool  // there may be rows that no read has asked for
 	inFlight  inFlight
@@ -30,7 +29,7 @@ type lane struct {
 type inFlight struct {
 	since   time.Time // when sending began, or when a part was last settled
 	events  int
-	first   outRow
+	first   rowName
 	failure error
 }
 

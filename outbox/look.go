@@ -69,6 +69,7 @@ func (l *loop) ask() readRequest {
 
 func (l *loop) tookRead(res readResult) {
 	l.reading = false
+	defer l.giveUnused(res)
 	if errors.Is(res.err, errReadTooMuch) {
 		for _, want := range res.request.lanes {
 			want.lane.shrink(l.relay.cfg.ChunkEvents)
@@ -89,19 +90,33 @@ func (l *loop) tookRead(res readResult) {
 	}
 	found := 0
 	for i, want := range res.request.lanes {
+		got := &res.lanes[i]
 		if l.lanes[want.lane.id] != want.lane {
 			continue
 		}
 		if res.bound > 0 {
 			want.lane.setBound(res.bound, want.spans)
 		}
-		want.lane.learn(res.rows[i], l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
-		want.lane.take(res.rows[i], want.complete(res.cuts[i]), res.xmin)
-		want.lane.stale = want.lane.stale || res.cuts[i] < openEnd
+		want.lane.learn(got.rows, l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
+		found += len(got.rows)
+		want.lane.take(got.rows, want.complete(got.cut), res.xmin)
+		if c := want.lane.next; c != nil && got.memory != nil {
+			c.useMemory(got.memory)
+			got.memory = nil
+		}
+		want.lane.stale = want.lane.stale || got.cut < openEnd
 		l.raise(want.lane)
-		found += len(res.rows[i])
 	}
 	l.adjustPause(found > 0, res.request.woken)
+}
+
+// giveUnused gives back the memory of a read that no chunk has taken.
+func (l *loop) giveUnused(res readResult) {
+	for _, got := range res.lanes {
+		if got.memory != nil {
+			l.relay.store.slabs.give(got.memory)
+		}
+	}
 }
 
 // adjustPause looks often while there are rows of which nobody told, as another

@@ -146,7 +146,7 @@ func TestAReadOfALostLaneChangesNothing(t *testing.T) {
 	l.woken()
 	request := l.ask()
 	l.lanes[0] = after
-	l.tookRead(readResult{request: request, rows: [][]outRow{{{position: 5}}}, cuts: []int64{openEnd}, xmin: 9, bound: 9})
+	l.tookRead(readResult{request: request, lanes: []laneRows{{rows: []outRow{{position: 5}}, cut: openEnd}}, xmin: 9, bound: 9})
 	if before.next != nil || before.high != 0 || after.next != nil || after.high != 0 {
 		t.Errorf("the lane that was lost has %+v, its successor %+v; want both untouched", before, after)
 	}
@@ -162,7 +162,7 @@ func TestReceiptsOfALostLaneAreNotWritten(t *testing.T) {
 		t.Fatalf("%d lanes: %v", len(leases), err)
 	}
 	done := func(l lease, epoch int64) settlement {
-		return settlement{lane: newLane(l.lane, epoch, 0), lowWater: 2, sent: []sentRow{{position: 1, topic: "a"}, {position: 2, topic: "b"}}}
+		return settlement{lane: newLane(l.lane, epoch, 0), lowWater: 2, receipts: receipts([]sentRow{{position: 1, topic: "a"}, {position: 2, topic: "b"}})}
 	}
 	got := s.settle(t.Context(), []settlement{done(leases[0], leases[0].epoch), done(leases[1], leases[1].epoch+1)})
 	if got.err != nil || got.lost[0] || !got.lost[1] {

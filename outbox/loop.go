@@ -133,6 +133,7 @@ func (l *loop) renew(ctx context.Context) {
 	l.trustedUntil = started.Add(ttl - ttl/10)
 	l.adopt(ctx, leases)
 	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
+	l.relay.store.slabs.trim()
 	l.reportStalls()
 }
 
@@ -149,6 +150,7 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 	for id, known := range l.lanes {
 		if kept[id] != known {
 			l.log.Warn("outbox lane is lost to another relay", "lane", id)
+			l.forgetRead(known)
 		}
 	}
 	for _, lane := range l.load(ctx, fresh) {
@@ -265,12 +267,14 @@ func isWorthTwo(ready []*lane) bool {
 		if lane.sending != nil {
 			c = lane.sending
 		}
-		events += len(c.rows)
+		if events += len(c.rows); events >= spreadEvents {
+			return true
+		}
 		for _, r := range c.rows {
 			bytes += len(r.value)
 		}
 	}
-	return events >= spreadEvents || bytes >= spreadBytes
+	return bytes >= spreadBytes
 }
 
 func (l *loop) start(ready []*lane) []*chunk {
@@ -281,7 +285,7 @@ func (l *loop) start(ready []*lane) []*chunk {
 			lane.inFlight = inFlight{since: time.Now()}
 		}
 		lane.sending.retryAt = time.Time{}
-		lane.inFlight.events, lane.inFlight.first = len(lane.sending.rows), lane.sending.rows[0]
+		lane.inFlight.events, lane.inFlight.first = len(lane.sending.rows), lane.sending.rows[0].name()
 		chunks[i] = lane.sending
 	}
 	return chunks
@@ -292,10 +296,27 @@ func (l *loop) tookSend(res sendResult) {
 	l.relay.metrics.sent(res)
 	for _, c := range res.chunks {
 		if l.lanes[c.lane.id] != c.lane {
-			continue // lost meanwhile; its new owner repeats what we sent
+			l.forget(c) // lost meanwhile; its new owner repeats what we sent
+			continue
 		}
 		l.finish(c)
 	}
+}
+
+// forgetRead gives back what a lost lane has read ahead.
+func (l *loop) forgetRead(lost *lane) {
+	if lost.next != nil {
+		l.forget(lost.next)
+	}
+}
+
+// forget gives back the memory of a chunk of which nothing is to be sent.
+func (l *loop) forget(c *chunk) {
+	if c.memory != nil {
+		c.memory.sent = c.sent
+		l.relay.store.slabs.give(c.memory)
+	}
+	c.rows, c.sent, c.memory = nil, nil, nil
 }
 
 // finish hands the settled part of a chunk on to be recorded and keeps the rest.
@@ -303,15 +324,16 @@ func (l *loop) finish(c *chunk) {
 	lane := c.lane
 	if len(c.sent)+len(c.parked) > 0 {
 		lane.settling++
-		l.finished = append(l.finished, settlement{lane: lane, sent: c.sent, parked: c.parked})
+		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked})
 		for _, p := range c.parked {
-			l.log.With(rowKeys(p.outRow)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
+			l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}
-		c.sent, c.parked, c.retries = nil, nil, 0
+		c.sent, c.parked, c.retries = c.sent[:0], nil, 0
 		lane.inFlight.since = time.Now()
 	}
 	if len(c.rows) == 0 {
 		lane.sending = nil
+		l.forget(c)
 		return
 	}
 	lane.inFlight.failure = c.failure
@@ -319,7 +341,7 @@ func (l *loop) finish(c *chunk) {
 	c.retryAt = time.Now().Add(backoff(c.retries, 50*time.Millisecond, 5*time.Second))
 	c.retries++
 	l.relay.metrics.failure("publish")
-	l.log.With(rowKeys(c.rows[0])...).Warn("outbox events are not accepted yet and are tried again",
+	l.log.With(rowKeys(c.rows[0].name())...).Warn("outbox events are not accepted yet and are tried again",
 		"lane", lane.id, "events", len(c.rows), "retry", c.retries, "error", c.failure)
 }
 
@@ -355,6 +377,7 @@ func (l *loop) tookSettle(res settleResult) {
 		s.lane.recorded = max(s.lane.recorded, s.lowWater)
 		if res.lost[i] && l.lanes[s.lane.id] == s.lane {
 			l.log.Warn("outbox lane is lost to another relay", "lane", s.lane.id)
+			l.forgetRead(s.lane)
 			delete(l.lanes, s.lane.id)
 		}
 	}

@@ -36,11 +36,17 @@ func newReadRequest(lanes []*lane) readRequest {
 
 type readResult struct {
 	request readRequest
-	rows    [][]outRow // in step with request.lanes, each in position order
-	cuts    []int64    // in step: from here on rows may be missing
+	lanes   []laneRows // in step with request.lanes
 	xmin    int64      // every transaction id below it had ended before the rows were read
 	bound   int64      // a transaction id taken after the request was made, or 0
 	err     error
+}
+
+// laneRows is what a read brought of a lane.
+type laneRows struct {
+	rows   []outRow // in position order
+	cut    int64    // from here on rows may be missing
+	memory *slab    // of the rows, nil where there are none
 }
 
 // read asks, in one round trip: which transactions have all ended, what id is
@@ -56,7 +62,7 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 	if request.needBound {
 		b.Queue(statement("bound")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.bound) })
 	}
-	pages := newPages(request, s.maxEvents, s.maxBytes)
+	pages := newPages(request, &s.slabs, s.maxEvents, s.maxBytes)
 	b.Queue(statement("read"), s.readArgs(request)).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			if err := pages.add(rows.RawValues()); err != nil {
@@ -70,7 +76,7 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 	if pages.err != nil {
 		result.err = pages.err
 	}
-	result.rows, result.cuts = pages.finish()
+	result.lanes = pages.finish()
 	return result
 }
 
@@ -99,6 +105,7 @@ func (s *store) readArgs(request readRequest) named.Args {
 // from there on.
 type pages struct {
 	reader   *rowReader
+	slabs    *slabs
 	spans    []page
 	lanes    []lanePage
 	maxBytes int
@@ -116,9 +123,9 @@ type page struct {
 
 // lanePage is what is kept of a lane.
 type lanePage struct {
-	rows  []outRow
-	bytes int
-	cut   int64
+	memory *slab
+	bytes  int
+	cut    int64
 }
 
 // errReadTooMuch says that rows are so much larger than the last ones that most
@@ -128,10 +135,10 @@ var errReadTooMuch = errors.New("outbox: read outbox rows: they are larger than 
 // maxWasted is how many bytes a read may throw away before it ends.
 const maxWasted = 32 << 20
 
-func newPages(request readRequest, maxEvents, maxBytes int) *pages {
-	p := &pages{reader: newRowReader(), lanes: make([]lanePage, len(request.lanes)), maxBytes: maxBytes}
+func newPages(request readRequest, slabs *slabs, maxEvents, maxBytes int) *pages {
+	p := &pages{reader: newRowReader(), slabs: slabs, lanes: make([]lanePage, len(request.lanes)), maxBytes: maxBytes}
 	for i, want := range request.lanes {
-		p.lanes[i] = lanePage{rows: make([]outRow, 0, want.lane.usual), cut: openEnd}
+		p.lanes[i] = lanePage{cut: openEnd}
 		for range want.spans {
 			p.spans = append(p.spans, page{lane: i, limit: or(want.page, maxEvents)})
 		}
@@ -149,8 +156,8 @@ func (p *pages) add(columns [][]byte) error {
 	for _, c := range columns[columnKey:] {
 		size += len(c)
 	}
-	if kept := p.keep(ordinal, row, size); kept != nil {
-		p.reader.copyBytes(kept, columns)
+	if memory := p.keep(ordinal, row, size); memory != nil {
+		memory.copyBytes(&memory.rows[len(memory.rows)-1], columns)
 		return nil
 	}
 	if p.wasted += size; p.wasted > maxWasted {
@@ -160,8 +167,8 @@ func (p *pages) add(columns [][]byte) error {
 }
 
 // keep takes a row of the span with this ordinal, counted from 1, and returns
-// where it stands, or nil when its lane is full.
-func (p *pages) keep(ordinal int, row outRow, size int) *outRow {
+// the slab whose last row it is now, or nil when its lane is full.
+func (p *pages) keep(ordinal int, row outRow, size int) *slab {
 	s := &p.spans[ordinal-1]
 	s.rows++
 	s.last = max(s.last, row.position)
@@ -170,13 +177,16 @@ func (p *pages) keep(ordinal int, row outRow, size int) *outRow {
 		l.cut = min(l.cut, row.position)
 		return nil
 	}
+	if l.memory == nil {
+		l.memory = p.slabs.take()
+	}
 	l.bytes += size
-	l.rows = append(l.rows, row)
-	return &l.rows[len(l.rows)-1]
+	l.memory.rows = append(l.memory.rows, row)
+	return l.memory
 }
 
 // finish returns the rows of each lane in position order up to its cut.
-func (p *pages) finish() (rows [][]outRow, cuts []int64) {
+func (p *pages) finish() (lanes []laneRows) {
 	for _, s := range p.spans {
 		if s.rows == s.limit {
 			l := &p.lanes[s.lane]
@@ -184,11 +194,14 @@ func (p *pages) finish() (rows [][]outRow, cuts []int64) {
 		}
 	}
 	for _, l := range p.lanes {
-		kept := slices.DeleteFunc(l.rows, func(r outRow) bool { return r.position >= l.cut })
-		slices.SortFunc(kept, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
-		rows, cuts = append(rows, kept), append(cuts, l.cut)
+		read := laneRows{cut: l.cut, memory: l.memory}
+		if l.memory != nil {
+			read.rows = slices.DeleteFunc(l.memory.rows, func(r outRow) bool { return r.position >= l.cut })
+			slices.SortFunc(read.rows, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
+		}
+		lanes = append(lanes, read)
 	}
-	return rows, cuts
+	return lanes
 }
 
 // complete returns the spans that were read to their end.
@@ -199,7 +212,6 @@ func (w wantedLane) complete(cut int64) []span {
 // learn sets what the next read of the lane asks for: as many rows of the size
 // of these as fill a chunk.
 func (l *lane) learn(rows []outRow, maxEvents, maxBytes int) {
-	l.usual = len(rows)
 	bytes := 0
 	for _, r := range rows {
 		bytes += len(r.value)

@@ -32,7 +32,7 @@ func TestAReadKeepsOfASpanWhatAChunkHolds(t *testing.T) {
 	s := &store{pool: b.pool, maxEvents: 10, maxBytes: 2500}
 	l := newLane(id, 1, 0)
 	positions := func(r readResult) (all []int64) {
-		for _, row := range r.rows[0] {
+		for _, row := range r.lanes[0].rows {
 			all = append(all, row.position)
 		}
 		return all
@@ -41,8 +41,8 @@ func TestAReadKeepsOfASpanWhatAChunkHolds(t *testing.T) {
 	if got := positions(first); first.err != nil || len(got) != 2 || got[1] != 2 {
 		t.Fatalf("got positions %v (%v), want the two that exceed 2500 bytes together", got, first.err)
 	}
-	l.learn(first.rows[0], 10, 2500)
-	l.take(first.rows[0], first.request.lanes[0].complete(first.cuts[0]), first.xmin)
+	l.learn(first.lanes[0].rows, 10, 2500)
+	l.take(first.lanes[0].rows, first.request.lanes[0].complete(first.lanes[0].cut), first.xmin)
 	if l.page != 2 {
 		t.Errorf("the next page has %d rows, want 2: as many as fill a chunk", l.page)
 	}
@@ -72,7 +72,7 @@ func TestAReadThatWastesTooMuchIsGivenUpAtOnce(t *testing.T) {
 			t.Fatalf("a page of %d rows did not shrink", l.page)
 		}
 	}
-	if r = s.read(t.Context(), newReadRequest([]*lane{l})); r.err != nil || len(r.rows[0]) != 1 {
-		t.Errorf("got %d rows (%v), want one", len(r.rows[0]), r.err)
+	if r = s.read(t.Context(), newReadRequest([]*lane{l})); r.err != nil || len(r.lanes[0].rows) != 1 {
+		t.Errorf("got %d rows (%v), want one", len(r.lanes[0].rows), r.err)
 	}
 }

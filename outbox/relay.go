@@ -38,7 +38,10 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	owner := cfg.Instance + "/" + envelope.NewID()
 	return &Relay{
 		cfg: cfg, owner: owner, metrics: metrics,
-		store: &store{pool: cfg.Pool, owner: owner, maxEvents: cfg.ChunkEvents, maxBytes: cfg.ChunkBytes},
+		store: &store{
+			pool: cfg.Pool, owner: owner, maxEvents: cfg.ChunkEvents, maxBytes: cfg.ChunkBytes,
+			slabs: slabs{maxBytes: 2 * cfg.ChunkBytes},
+		},
 	}, nil
 }
 
@@ -124,7 +127,7 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 }
 
 // rowKeys are the log's keys of a row.
-func rowKeys(r outRow) []any {
+func rowKeys(r rowName) []any {
 	return []any{"event_id", r.eventID, "event_type", r.eventType, "topic", r.topic, "position", r.position}
 }
 

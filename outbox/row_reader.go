@@ -10,18 +10,8 @@ import (
 
 // rowReader turns the wire form of read.sql's rows into outRows. The relay
 // reads more rows than anything else in a service, so values are copied once,
-// into arenas, and names that repeat are kept once.
-type rowReader struct {
-	arena []byte
-	size  int // of the arena
-	names map[string]string
-}
-
-// Arenas grow from the first size to the last: most reads find a row or two.
-const (
-	firstArenaBytes = 8 << 10
-	arenaBytes      = 1 << 20
-)
+// into the slab of their chunk, and names that repeat are kept once.
+type rowReader struct{ names map[string]string }
 
 func newRowReader() *rowReader { return &rowReader{names: map[string]string{}} }
 
@@ -34,7 +24,7 @@ var errRowForm = errors.New("outbox: read outbox rows: the server's row form is 
 // headers, value.
 const columnKey, columnValue = 7, 9
 
-// read takes everything but key, headers and value.
+// read takes everything but id, key, headers and value.
 func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) {
 	if len(columns) != columnValue+1 || len(columns[0]) != 4 || len(columns[1]) != 8 || len(columns[2]) != 8 || len(columns[6]) != 1 {
 		return 0, outRow{}, errRowForm
@@ -50,15 +40,15 @@ func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) 
 
 // copyBytes takes the rest. A value that is to be stamped gets the room for it,
 // so that stamping copies nothing.
-func (r *rowReader) copyBytes(row *outRow, columns [][]byte) {
-	row.eventID = string(columns[5])
-	row.key = r.copy(columns[columnKey], 0)
-	row.headers = r.copy(columns[8], 0)
+func (s *slab) copyBytes(row *outRow, columns [][]byte) {
+	row.eventID = s.copy(columns[5], 0)
+	row.key = s.copy(columns[columnKey], 0)
+	row.headers = s.copy(columns[8], 0)
 	room := 0
 	if row.stamped {
 		room = envelope.StampBytes
 	}
-	row.value = r.copy(columns[columnValue], room)
+	row.value = s.copy(columns[columnValue], room)
 }
 
 // postgresTime reads a timestamptz: microseconds since 2000-01-01.
@@ -75,19 +65,4 @@ func (r *rowReader) name(column []byte) string {
 	name := string(column)
 	r.names[name] = name
 	return name
-}
-
-// copy keeps nil apart from empty: on the log they differ.
-func (r *rowReader) copy(column []byte, room int) []byte {
-	if column == nil {
-		return nil
-	}
-	size := len(column) + room
-	if size > cap(r.arena)-len(r.arena) {
-		r.size = min(max(2*r.size, firstArenaBytes), arenaBytes)
-		r.arena = make([]byte, 0, max(r.size, size))
-	}
-	from := len(r.arena)
-	r.arena = append(r.arena, column...)[:from+size]
-	return r.arena[from : from+len(column) : from+size]
 }

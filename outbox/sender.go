@@ -110,7 +110,8 @@ func (s *sender) send(chunks []*chunk) sendResult {
 	s.buffer.reset(rows)
 	rounds := make([]round, len(chunks))
 	for i, c := range chunks {
-		rounds[i] = s.enqueue(c)
+		rounds[i].chunk = c
+		s.enqueue(&rounds[i])
 	}
 	s.flush()
 	for i := range rounds {
@@ -127,29 +128,44 @@ type round struct {
 	chunk   *chunk
 	rows    []outRow
 	records []kgo.Record
-	errs    []error
-	wait    *sync.WaitGroup
+	unread  error // why the rows gave no records
+	wait    sync.WaitGroup
+
+	mu     sync.Mutex
+	failed map[*kgo.Record]error
 }
 
-func (s *sender) enqueue(c *chunk) round {
-	rows := s.withoutOversize(c)
-	r := round{chunk: c, rows: rows, errs: make([]error, len(rows)), wait: &sync.WaitGroup{}}
-	var err error
-	if r.records, err = s.buffer.add(rows, time.Now()); err != nil {
-		for i := range r.errs {
-			r.errs[i] = err
-		}
-		return r
+func (s *sender) enqueue(r *round) {
+	r.rows = s.withoutOversize(r.chunk)
+	if r.records, r.unread = s.buffer.add(r.rows, time.Now()); r.unread != nil {
+		return
 	}
-	s.beforePublish(rows)
-	r.wait.Add(len(rows))
+	s.beforePublish(r.rows)
+	r.wait.Add(len(r.rows))
+	answered := r.answered
 	for i := range r.records {
-		s.client.Produce(context.Background(), &r.records[i], func(_ *kgo.Record, err error) {
-			r.errs[i] = err
-			r.wait.Done()
-		})
+		s.client.Produce(context.Background(), &r.records[i], answered)
 	}
-	return r
+}
+
+// answered is called for every record of the round.
+func (r *round) answered(record *kgo.Record, err error) {
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.failed == nil {
+			r.failed = map[*kgo.Record]error{}
+		}
+		r.failed[record] = err
+	}
+	r.wait.Done()
+}
+
+func (r *round) err(i int) error {
+	if r.unread != nil || r.failed == nil {
+		return r.unread
+	}
+	return r.failed[&r.records[i]]
 }
 
 // withoutOversize parks what stands behind a fence, and what the client would
@@ -164,11 +180,11 @@ func (s *sender) withoutOversize(c *chunk) []outRow {
 		limit := int(s.cfg.batchLimit(r.topic))
 		switch size := r.size(); {
 		case c.lane.fenced(r):
-			c.parked = append(c.parked, parkedRow{outRow: r, reason: behindReason})
+			c.parked = append(c.parked, parkedRow{rowName: r.name(), reason: behindReason})
 		case size > limit:
 			c.lane.fence(r)
 			reason := fmt.Sprintf("%d bytes with headers are over the batch limit of %d", size, limit)
-			c.parked = append(c.parked, parkedRow{outRow: r, reason: reason, isCulprit: true})
+			c.parked = append(c.parked, parkedRow{rowName: r.name(), reason: reason, isCulprit: true})
 		default:
 			kept = append(kept, r)
 		}
@@ -194,11 +210,14 @@ func (s *sender) judge(r *round) {
 	var waiting []outRow
 	held := map[string]struct{}{}
 	for i, row := range r.rows {
+		err := r.err(i)
+		if err == nil {
+			r.chunk.acknowledged(row, &r.records[i])
+			continue
+		}
 		key := fenceKey(row.topic, row.key)
 		_, isHeld := held[key]
-		switch err := r.errs[i]; {
-		case err == nil:
-			r.chunk.acknowledged(row, &r.records[i])
+		switch {
 		case isHeld || !blamesRecord(err):
 			held[key] = struct{}{}
 			waiting = append(waiting, row)
@@ -218,7 +237,7 @@ func (s *sender) judge(r *round) {
 // settled.
 func (s *sender) alone(c *chunk, row outRow) bool {
 	if c.lane.fenced(row) {
-		c.parked = append(c.parked, parkedRow{outRow: row, reason: behindReason})
+		c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: behindReason})
 		return true
 	}
 	var buffer recordBuffer // the round's records are still being judged
@@ -235,7 +254,7 @@ func (s *sender) alone(c *chunk, row outRow) bool {
 		c.acknowledged(row, &one[0])
 	case blamesRecord(err):
 		c.lane.fence(row)
-		c.parked = append(c.parked, parkedRow{outRow: row, reason: "the broker refused it: " + err.Error(), isCulprit: true})
+		c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: "the broker refused it: " + err.Error(), isCulprit: true})
 	default:
 		c.failure = err
 		return false
@@ -268,7 +287,7 @@ func blamesRecord(err error) bool {
 func (s *sender) beforePublish(rows []outRow) {
 	if hook, ok := s.cfg.Hooks.(BeforePublishHook); ok {
 		for _, r := range rows {
-			hook.BeforePublish(r.eventID)
+			hook.BeforePublish(string(r.eventID))
 		}
 	}
 }
@@ -277,7 +296,7 @@ func (s *sender) afterPublish(chunks []*chunk) {
 	if hook, ok := s.cfg.Hooks.(AfterPublishHook); ok {
 		for _, c := range chunks {
 			for _, r := range c.sent {
-				hook.AfterPublish(r.eventID)
+				hook.AfterPublish(string(r.eventID))
 			}
 		}
 	}

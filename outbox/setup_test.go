@@ -142,6 +142,7 @@ func (b *bundle) relay(change ...func(*RelayConfig)) (stop func()) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	r.store.slabs.given = spoil
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

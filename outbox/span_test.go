@@ -122,7 +122,7 @@ func commitInVersionOrder(order []int64) {
 
 // rowsIn answers a read of one lane as the database would, every row a byte.
 func rowsIn(visible map[int64]bool, request readRequest, maxBytes int) ([]outRow, int64) {
-	p := newPages(request, 0, maxBytes)
+	p := newPages(request, &slabs{}, 0, maxBytes)
 	for i, s := range request.lanes[0].spans {
 		n := 0
 		for at := s.first; at <= min(s.last, 1000) && n < p.spans[i].limit; at++ {
@@ -132,8 +132,8 @@ func rowsIn(visible map[int64]bool, request readRequest, maxBytes int) ([]outRow
 			}
 		}
 	}
-	rows, cuts := p.finish()
-	return rows[0], cuts[0]
+	lanes := p.finish()
+	return lanes[0].rows, lanes[0].cut
 }
 
 func TestCutHolesKeepsWhatIsNotFilled(t *testing.T) {

@@ -18,6 +18,7 @@ type store struct {
 	pool                *pgxpool.Pool
 	owner               string
 	maxEvents, maxBytes int
+	slabs               slabs
 }
 
 type lease struct {
@@ -115,7 +116,7 @@ func index(lanes []*lane) (map[int16]*lane, []int16) {
 // settlement is what of a lane is to be recorded as done.
 type settlement struct {
 	lane     *lane
-	sent     []sentRow
+	receipts []receipt
 	parked   []parkedRow
 	lowWater int64
 }
@@ -133,13 +134,13 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 	// One batch is one implicit transaction and one round trip.
 	var b pgx.Batch
 	for i, done := range batch {
-		if len(done.sent) == 0 {
+		if len(done.receipts) == 0 {
 			b.Queue(statement("settle_low_water"), s.laneArgs(done)).Exec(func(tag pgconn.CommandTag) error {
 				result.lost[i] = tag.RowsAffected() == 0
 				return nil
 			})
 		}
-		for _, r := range receipts(done.sent) {
+		for _, r := range done.receipts {
 			b.Queue(statement("settle"), s.receiptArgs(done, r)).QueryRow(func(row pgx.Row) error {
 				var mine int
 				err := row.Scan(&mine)
