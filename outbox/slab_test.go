@@ -29,11 +29,11 @@ func spoil(s *slab) {
 	clear(s.sent[:cap(s.sent)])
 }
 
-// failSometimes makes the broker refuse a third of the batches for now.
+// failSometimes makes the broker refuse some of the first batches for now.
 func failSometimes(fake *kfake.Cluster) *kfake.FaultHandle {
 	return fake.Fault(kfake.Fault{
-		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: -1,
-		When: func(kmsg.Request) bool { return rand.IntN(3) == 0 },
+		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: 20,
+		When: func(kmsg.Request) bool { return rand.IntN(2) == 0 },
 	})
 }
 
