@@ -81,8 +81,8 @@ type RelayConfig struct {
 	// 50ms.
 	PollMin, PollMax time.Duration
 	// LeaseTTL is how long a lane stays this relay's without renewal. Shorter
-	// takes over faster from a crash; longer bears a slower database.
-	// Default 10s.
+	// takes over faster from a crash; longer bears a slower database. A relay
+	// that joins or stops cleanly waits for no lease. Default 10s.
 	LeaseTTL time.Duration
 	// StallAfter is when a lane in flight without an acknowledgement is
 	// reported as stalled. It is only reported: an unacknowledged chunk is

@@ -22,6 +22,7 @@ type lane struct {
 	recorded  int64 // the low-water mark in the database
 	page      int   // how many to ask for next, 0 for as many as a chunk may have
 	stale     bool  // there may be rows that no read has asked for
+	leaving   bool  // to be handed over: nothing new is read or sent
 	inFlight  inFlight
 }
 
@@ -38,6 +39,11 @@ func newLane(id int16, epoch, lowWater int64) *lane {
 		id: id, epoch: epoch, high: lowWater, recorded: lowWater,
 		published: map[int64]struct{}{}, fences: map[string]struct{}{},
 	}
+}
+
+// isAtRest reports whether no sender and no recording has anything of the lane.
+func (l *lane) isAtRest() bool {
+	return l.settling == 0 && (l.sending == nil || !l.sending.retryAt.IsZero())
 }
 
 // fenceKey is what a fence holds back: one key of one topic.

@@ -20,7 +20,7 @@ func (l *loop) woken() {
 func (l *loop) hungry() []*lane {
 	var hungry []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
-		if lane := l.lanes[id]; lane.next == nil {
+		if lane := l.lanes[id]; lane.next == nil && !lane.leaving {
 			hungry = append(hungry, lane)
 		}
 	}

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -21,6 +22,12 @@ type loop struct {
 	// always comes before the database's own limit.
 	trustedUntil time.Time
 	renewAt      time.Time
+
+	// company is who lives, as of the last renewal; looks at it run beside.
+	company   company
+	companies chan companyResult
+	looking   bool
+	lookAt    time.Time
 
 	reads    chan readResult
 	reading  bool
@@ -61,6 +68,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.tookSend(res)
 		case res := <-l.settles:
 			l.tookSettle(res)
+		case res := <-l.companies:
+			l.tookCompany(res)
 		case <-wake:
 			l.woken()
 		case <-timer.C:
@@ -81,6 +90,8 @@ func (l *loop) step(ctx context.Context) {
 	if now := time.Now(); !now.Before(l.renewAt) {
 		l.renew(ctx)
 	}
+	l.lookAround(ctx)
+	l.handOver(ctx)
 	l.dispatch()
 	l.record(ctx)
 	l.read(ctx)
@@ -89,6 +100,9 @@ func (l *loop) step(ctx context.Context) {
 // untilNext is how long nothing but an answer or a wake-up can matter.
 func (l *loop) untilNext() time.Duration {
 	next := l.renewAt
+	if !l.looking && l.lookAt.Before(next) {
+		next = l.lookAt
+	}
 	if at := l.readDue(); !l.reading && at.Before(next) {
 		next = at
 	}
@@ -108,89 +122,11 @@ func (l *loop) retryDue() (due time.Time) {
 		return time.Time{}
 	}
 	for _, lane := range l.lanes {
-		if c := lane.sending; c != nil && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
+		if c := lane.sending; c != nil && !lane.leaving && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
 			due = c.retryAt
 		}
 	}
 	return due
-}
-
-// renew keeps the lanes that are ours and takes those that are free.
-func (l *loop) renew(ctx context.Context) {
-	ttl := l.relay.cfg.LeaseTTL
-	started := time.Now()
-	l.renewAt = started.Add(ttl / 3)
-	limited, cancel := context.WithTimeout(ctx, ttl/3)
-	defer cancel()
-	leases, err := l.relay.store.lease(limited, ttl)
-	if err != nil {
-		if ctx.Err() == nil {
-			l.relay.metrics.failure("lease")
-			l.log.Warn("outbox lanes are not renewed; publishing stops when the lease ends", "error", err, "trusted_for", time.Until(l.trustedUntil))
-		}
-		return
-	}
-	l.trustedUntil = started.Add(ttl - ttl/10)
-	l.adopt(ctx, leases)
-	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
-	l.relay.store.slabs.trim()
-	l.reportStalls()
-}
-
-func (l *loop) adopt(ctx context.Context, leases []lease) {
-	kept := map[int16]*lane{}
-	var fresh []*lane
-	for _, lease := range leases {
-		if known := l.lanes[lease.lane]; known != nil && known.epoch == lease.epoch {
-			kept[lease.lane] = known
-			continue
-		}
-		fresh = append(fresh, newLane(lease.lane, lease.epoch, lease.lowWater))
-	}
-	for id, known := range l.lanes {
-		if kept[id] != known {
-			l.log.Warn("outbox lane is lost to another relay", "lane", id)
-			l.forgetRead(known)
-		}
-	}
-	for _, lane := range l.load(ctx, fresh) {
-		kept[lane.id] = lane
-	}
-	l.lanes = kept
-	l.refreshFences(ctx)
-}
-
-// load takes over lanes one by one: one with a long history of published events
-// above its low-water mark must not keep the others from being published.
-func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
-	for _, known := range fresh {
-		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
-		err := l.relay.store.load(limited, []*lane{known})
-		cancel()
-		if err != nil {
-			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)
-			continue
-		}
-		loaded = append(loaded, known)
-	}
-	if len(loaded) > 0 {
-		l.log.Info("outbox lanes taken over", "lanes", len(loaded))
-		l.nextRead = time.Now()
-	}
-	return loaded
-}
-
-// refreshFences lets go of keys that an operator has released meanwhile.
-func (l *loop) refreshFences(ctx context.Context) {
-	var fenced []*lane
-	for _, lane := range l.lanes {
-		if len(lane.fences) > 0 && lane.sending == nil && lane.settling == 0 {
-			fenced = append(fenced, lane)
-		}
-	}
-	if err := l.relay.store.loadFences(ctx, fenced); err != nil && ctx.Err() == nil {
-		l.log.Warn("outbox fences are not refreshed", "error", err)
-	}
 }
 
 func (l *loop) reportStalls() {
@@ -252,6 +188,9 @@ func (l *loop) ready() []*lane {
 	var ready []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
+		if lane.leaving {
+			continue
+		}
 		waiting := lane.sending != nil && !lane.sending.retryAt.IsZero() && !now.Before(lane.sending.retryAt)
 		if waiting || lane.sending == nil && lane.next != nil && lane.settling < maxUnrecorded {
 			ready = append(ready, lane)
@@ -355,6 +294,8 @@ func (l *loop) record(ctx context.Context) {
 	for i := range batch {
 		batch[i].lowWater = batch[i].lane.lowWater()
 	}
+	// In the order in which a renewal locks lanes, or the two wait for each other.
+	slices.SortStableFunc(batch, func(a, b settlement) int { return cmp.Compare(a.lane.id, b.lane.id) })
 	l.settling = true
 	go func() { l.settles <- l.relay.store.settle(ctx, batch) }()
 }
@@ -406,6 +347,9 @@ func (l *loop) drain() {
 	}
 	if l.reading {
 		<-l.reads
+	}
+	if l.looking {
+		<-l.companies
 	}
 	if err := l.relay.store.release(ctx); err != nil {
 		l.log.Warn("outbox lanes are not given back; they are free when their lease ends", "error", err)

@@ -11,8 +11,9 @@ import (
 	"factline.dev/envelope"
 )
 
-// Relay publishes the outbox of one database. Several may run on it at once;
-// each lane has one owner at a time. Make one with [NewRelay].
+// Relay publishes the outbox of one database. Several may run on it at once:
+// they share its lanes evenly, and each lane has one owner at a time. Make one
+// with [NewRelay].
 type Relay struct {
 	cfg     RelayConfig
 	owner   string // unique per Relay, so that a restart is another owner
@@ -67,7 +68,8 @@ func (r *Relay) publish(ctx context.Context) error {
 	l := &loop{
 		relay: r, log: r.cfg.Logger.With("instance", r.owner), lanes: map[int16]*lane{},
 		reads: make(chan readResult, 1), sends: make(chan sendResult, senders), settles: make(chan settleResult, 1),
-		pause: r.cfg.PollMin,
+		companies: make(chan companyResult, 1),
+		pause:     r.cfg.PollMin,
 	}
 	all := make([]*sender, 0, senders)
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,7 +21,12 @@ import (
 	"factline.dev/migrate"
 )
 
-func TestMain(m *testing.M) { factlinetest.Main(m) }
+func TestMain(m *testing.M) {
+	if args := os.Getenv(relayProcessVar); args != "" {
+		os.Exit(runRelayProcess(args))
+	}
+	factlinetest.Main(m)
+}
 
 var migrated = factlinetest.PostgresTemplate("outbox", func(ctx context.Context, conn *pgx.Conn) error {
 	pool, err := pgxpool.New(ctx, conn.Config().ConnString())

@@ -28,7 +28,7 @@ type lease struct {
 
 func (s *store) check(ctx context.Context) error {
 	var lanes int
-	err := s.pool.QueryRow(ctx, "SELECT count(*) FROM factline.outbox_lane").Scan(&lanes)
+	err := s.pool.QueryRow(ctx, "SELECT count(*), (SELECT count(*) FROM factline.outbox_relay) FROM factline.outbox_lane").Scan(&lanes, new(int))
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42P01" || err == nil && lanes == 0 {
 		return fmt.Errorf("outbox: start the relay: %w", ErrWrongTransaction)
@@ -37,14 +37,33 @@ func (s *store) check(ctx context.Context) error {
 	return nil
 }
 
-func (s *store) lease(ctx context.Context, ttl time.Duration) ([]lease, error) {
+// lease renews what is ours, takes free lanes up to our share, and returns the
+// lanes we have.
+func (s *store) lease(ctx context.Context, ttl time.Duration) (found company, leases []lease, err error) {
 	rows, err := s.pool.Query(ctx, statement("lease"), named.Args{"owner": s.owner, "ttl": ttl})
 	if err != nil {
-		return nil, err
+		return company{}, nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l lease, err error) {
-		return l, row.Scan(&l.lane, &l.epoch, &l.lowWater)
+	var lane *int16
+	var epoch, lowWater *int64
+	_, err = pgx.ForEachRow(rows, []any{&found.relays, &found.share, &lane, &epoch, &lowWater}, func() error {
+		if lane != nil {
+			leases = append(leases, lease{*lane, *epoch, *lowWater})
+		}
+		return nil
 	})
+	return found, leases, err
+}
+
+// company says who lives and whether a lane is free.
+func (s *store) company(ctx context.Context) (res companyResult) {
+	res.err = s.pool.QueryRow(ctx, statement("company"), named.Args{"owner": s.owner}).Scan(&res.relays, &res.free)
+	return res
+}
+
+func (s *store) handOver(ctx context.Context, lanes []int16) error {
+	_, err := s.pool.Exec(ctx, statement("hand_over"), named.Args{"owner": s.owner, "lanes": lanes})
+	return err
 }
 
 func (s *store) release(ctx context.Context) error {
@@ -188,6 +207,9 @@ func (s *store) maintain(ctx context.Context, retention time.Duration) error {
 	_, err := s.pool.Exec(ctx, statement("make_partitions"))
 	if err != nil {
 		err = fmt.Errorf("outbox: make partitions ahead: %w", err)
+	}
+	if _, forget := s.pool.Exec(ctx, statement("forget_relays")); forget != nil {
+		err = errors.Join(err, fmt.Errorf("outbox: forget relays that are gone: %w", forget))
 	}
 	if retention >= 0 {
 		err = errors.Join(err, s.dropPublished(ctx, retention))
