@@ -53,20 +53,8 @@ func (b *bundle) parked() []parked {
 
 // rejectPoison makes the broker refuse every batch that holds the word, as a
 // real one refuses a batch for one record of it. Compression must be off.
-func rejectPoison(fake *kfake.Cluster) {
-	fake.Fault(kfake.Fault{
-		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: -1,
-		When: func(r kmsg.Request) bool {
-			for _, topic := range r.(*kmsg.ProduceRequest).Topics {
-				for _, p := range topic.Partitions {
-					if bytes.Contains(p.Records, []byte("POISON")) {
-						return true
-					}
-				}
-			}
-			return false
-		},
-	})
+func rejectPoison(fake *kfake.Cluster) *kfake.FaultHandle {
+	return fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: -1, When: isPoisoned})
 }
 
 func uncompressed(c *RelayConfig) { c.Producer.Compression = "none" }

@@ -50,7 +50,9 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 		kept[lane.id] = lane
 	}
 	l.lanes = kept
-	l.refreshFences(ctx)
+	for _, lane := range kept {
+		lane.unsure = lane.unsure || len(lane.fences) > 0
+	}
 }
 
 // load takes over lanes one by one: one with a long history of published events
@@ -71,19 +73,6 @@ func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
 		l.nextRead = time.Now()
 	}
 	return loaded
-}
-
-// refreshFences lets go of keys that an operator has released meanwhile.
-func (l *loop) refreshFences(ctx context.Context) {
-	var fenced []*lane
-	for _, lane := range l.lanes {
-		if len(lane.fences) > 0 && lane.sending == nil && lane.settling == 0 {
-			fenced = append(fenced, lane)
-		}
-	}
-	if err := l.relay.store.loadFences(ctx, fenced); err != nil && ctx.Err() == nil {
-		l.log.Warn("outbox fences are not refreshed", "error", err)
-	}
 }
 
 // share stops the lanes above our share, so that they can be handed over once

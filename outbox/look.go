@@ -20,7 +20,7 @@ func (l *loop) woken() {
 func (l *loop) hungry() []*lane {
 	var hungry []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
-		if lane := l.lanes[id]; lane.next == nil && !lane.leaving {
+		if lane := l.lanes[id]; lane.next == nil && !lane.leaving && !lane.released {
 			hungry = append(hungry, lane)
 		}
 	}
@@ -43,7 +43,7 @@ func (l *loop) readDue() time.Time {
 }
 
 func (l *loop) read(ctx context.Context) {
-	if l.reading || time.Now().Before(l.readDue()) {
+	if l.reading || l.readReleased(ctx) || time.Now().Before(l.readDue()) {
 		return
 	}
 	request := l.ask()
@@ -70,6 +70,10 @@ func (l *loop) ask() readRequest {
 func (l *loop) tookRead(res readResult) {
 	l.reading = false
 	defer l.giveUnused(res)
+	if res.isRelease {
+		l.tookReleased(res)
+		return
+	}
 	if errors.Is(res.err, errReadTooMuch) {
 		for _, want := range res.request.lanes {
 			want.lane.shrink(l.relay.cfg.ChunkEvents)

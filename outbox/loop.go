@@ -28,6 +28,7 @@ type loop struct {
 	companies chan companyResult
 	looking   bool
 	lookAt    time.Time
+	fencesAt  time.Time // when fences may be asked for again
 
 	reads    chan readResult
 	reading  bool
@@ -92,6 +93,7 @@ func (l *loop) step(ctx context.Context) {
 	}
 	l.lookAround(ctx)
 	l.handOver(ctx)
+	l.refreshFences(ctx)
 	l.dispatch()
 	l.record(ctx)
 	l.read(ctx)
@@ -100,6 +102,9 @@ func (l *loop) step(ctx context.Context) {
 // untilNext is how long nothing but an answer or a wake-up can matter.
 func (l *loop) untilNext() time.Duration {
 	next := l.renewAt
+	if l.fencesAt.Before(next) && len(l.unsure()) > 0 {
+		next = l.fencesAt
+	}
 	if !l.looking && l.lookAt.Before(next) {
 		next = l.lookAt
 	}
@@ -122,7 +127,7 @@ func (l *loop) retryDue() (due time.Time) {
 		return time.Time{}
 	}
 	for _, lane := range l.lanes {
-		if c := lane.sending; c != nil && !lane.leaving && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
+		if c := lane.sending; c != nil && !lane.leaving && !lane.unsure && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
 			due = c.retryAt
 		}
 	}
@@ -188,7 +193,7 @@ func (l *loop) ready() []*lane {
 	var ready []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
-		if lane.leaving {
+		if lane.leaving || lane.unsure {
 			continue
 		}
 		waiting := lane.sending != nil && !lane.sending.retryAt.IsZero() && !now.Before(lane.sending.retryAt)
@@ -263,7 +268,7 @@ func (l *loop) finish(c *chunk) {
 	lane := c.lane
 	if len(c.sent)+len(c.parked) > 0 {
 		lane.settling++
-		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked})
+		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, isRelease: c.isRelease})
 		for _, p := range c.parked {
 			l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}
@@ -316,6 +321,7 @@ func (l *loop) tookSettle(res settleResult) {
 	for i, s := range res.batch {
 		s.lane.settling--
 		s.lane.recorded = max(s.lane.recorded, s.lowWater)
+		s.lane.unsure = s.lane.unsure || s.isRelease
 		if res.lost[i] && l.lanes[s.lane.id] == s.lane {
 			l.log.Warn("outbox lane is lost to another relay", "lane", s.lane.id)
 			l.forgetRead(s.lane)

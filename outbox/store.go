@@ -103,23 +103,23 @@ func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
 		return err
 	}
 	found := map[int16]map[string]struct{}{}
+	released := map[int16]bool{}
+	for _, id := range ids {
+		found[id] = map[string]struct{}{}
+	}
 	var id int16
 	var topic string
 	var key []byte
-	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key}, func() error {
-		if found[id] == nil {
-			found[id] = map[string]struct{}{}
-		}
+	var isReleased bool
+	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key, &isReleased}, func() error {
 		found[id][fenceKey(topic, key)] = struct{}{}
+		released[id] = released[id] || isReleased
 		return nil
 	}); err != nil {
 		return err
 	}
 	for id, lane := range byID {
-		lane.fences = found[id]
-		if lane.fences == nil {
-			lane.fences = map[string]struct{}{}
-		}
+		lane.fences, lane.released = found[id], released[id]
 	}
 	return nil
 }
@@ -138,6 +138,8 @@ type settlement struct {
 	receipts []receipt
 	parked   []parkedRow
 	lowWater int64
+	// isRelease is set where all of it was parked before.
+	isRelease bool
 }
 
 type settleResult struct {
@@ -167,8 +169,11 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 				return err
 			})
 		}
+		if done.isRelease {
+			b.Queue(statement("unpark"), s.unparkArgs(done))
+		}
 		if len(done.parked) > 0 {
-			b.Queue(statement("park"), s.parkArgs(done))
+			b.Queue(statement(done.parkStatement()), s.parkArgs(done))
 		}
 	}
 	result.err = s.pool.SendBatch(ctx, &b).Close()
@@ -183,6 +188,25 @@ func (s *store) receiptArgs(done settlement, r receipt) named.Args {
 	args := s.laneArgs(done)
 	args["topic"], args["positions"], args["partitions"], args["offsets"] = r.topic, r.positions, r.partitions, r.offsets
 	args["first_position"], args["last_position"] = r.positions[0], r.positions[len(r.positions)-1]
+	return args
+}
+
+// parkStatement is for rows that are parked already another one: their events
+// may be gone.
+func (done settlement) parkStatement() string {
+	if done.isRelease {
+		return "park_again"
+	}
+	return "park"
+}
+
+func (s *store) unparkArgs(done settlement) named.Args {
+	var positions []int64
+	for _, r := range done.receipts {
+		positions = append(positions, r.positions...)
+	}
+	args := s.laneArgs(done)
+	args["positions"] = positions
 	return args
 }
 
@@ -221,6 +245,9 @@ func (s *store) dropPublished(ctx context.Context, retention time.Duration) erro
 	before := time.Now().Add(-retention)
 	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), named.Args{"before": before}); err != nil {
 		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
+	}
+	if _, err := s.pool.Exec(ctx, statement("drop_skipped"), named.Args{"before": before}); err != nil {
+		return fmt.Errorf("outbox: drop skipped events before %s: %w", before.Format(time.DateOnly), err)
 	}
 	rows, err := s.pool.Query(ctx, statement("old_partitions"), named.Args{"before": before})
 	if err != nil {

@@ -102,7 +102,7 @@ func TestVerdicts(t *testing.T) {
 		{"an empty outbox is fine", outboxVerdict([]outboxRow{{Service: "a"}}), exitOK, ""},
 		{"a young backlog is fine", outboxVerdict([]outboxRow{{Service: "a", Pending: 9, OldestSeconds: 299}}), exitOK, ""},
 		{"an old backlog is news", outboxVerdict([]outboxRow{{Service: "a", Pending: 9, OldestSeconds: 301}}), exitFound, "outbox status --service a"},
-		{"a parked event is news", outboxVerdict([]outboxRow{{Service: "a"}, {Service: "b", Parked: 1}}), exitFound, "outbox status --service b"},
+		{"a parked event is news", outboxVerdict([]outboxRow{{Service: "a"}, {Service: "b", Parked: 1}}), exitFound, "outbox parked --service b"},
 		{"a whole chain is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.OK}}}), exitOK, ""},
 		{"an event under way is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Waiting}}}), exitOK, ""},
 		{"a broken link is news", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Broken, Command: "serve x"}}}), exitFound, "serve x"},

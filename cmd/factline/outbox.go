@@ -27,7 +27,7 @@ func newOutbox(a *app) *cobra.Command {
 	status.Flags().StringVar(&service, "service", "", "show the lanes of this SERVICE (default a line for each service)")
 	t := targetFlags(status)
 	status.RunE = func(cmd *cobra.Command, _ []string) error { return a.outboxStatus(cmd.Context(), t, service) }
-	return newGroup("outbox", "Events that wait to be published", status)
+	return newGroup("outbox", "Events that wait to be published", status, newOutboxParked(a), newOutboxResolve(a))
 }
 
 type outboxRow struct {
@@ -135,7 +135,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 func outboxVerdict(rows []outboxRow) error {
 	for _, r := range rows {
 		if r.Parked > 0 {
-			return foundf("outbox status --service "+r.Service, "outbox: %d events of %s are parked and hold back their keys", r.Parked, r.Service)
+			return foundf("outbox parked --service "+r.Service, "outbox: %d events of %s are parked and hold back their keys", r.Parked, r.Service)
 		}
 		if r.OldestSeconds > oldAfter.Seconds() {
 			return foundf("outbox status --service "+r.Service, "outbox: the oldest event of %s waits for %s; see whether its relay and the broker run",
