@@ -33,6 +33,11 @@ type Config struct {
 	Producer string
 	// Now gives OccurredAt where an event has none. Default time.Now.
 	Now func() time.Time
+	// MaxPending is how many events may wait to be published before Append
+	// refuses more with a [*FullError]. It is compared once a second, so a burst
+	// may go above it. What a consumer's handlers append and what is forwarded is
+	// not refused: an outage would turn into their failures. Default 0: no limit.
+	MaxPending int64
 }
 
 // WithDefaults returns c with every unset field at its default.
@@ -50,6 +55,9 @@ func (c Config) validate() error {
 	}
 	if c.Producer == "" {
 		problems = append(problems, errors.New("outbox.Config.Producer: it is empty; pass the name of the service"))
+	}
+	if c.MaxPending < 0 {
+		problems = append(problems, fmt.Errorf("outbox.Config.MaxPending: %d is negative; use 0 for no limit", c.MaxPending))
 	}
 	return errors.Join(problems...)
 }

@@ -309,9 +309,7 @@ func TestPartitionsAreMadeAheadAndDroppedWhenSettled(t *testing.T) {
 func TestAnAppendBeyondEveryPartitionIsStored(t *testing.T) {
 	t.Parallel()
 	b := setupFake(t)
-	if _, err := b.pool.Exec(t.Context(), `DO $$ DECLARE p text; BEGIN
-		FOR p IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'factline.outbox_event'::regclass AND inhrelid::regclass::text NOT LIKE '%default'
-		LOOP EXECUTE 'DROP TABLE ' || p; END LOOP; END $$`); err != nil {
+	if _, err := b.pool.Exec(t.Context(), dropPartitions); err != nil {
 		t.Fatal(err)
 	}
 	b.append(event("a", ""))

@@ -20,8 +20,11 @@ func (l *loop) renew(ctx context.Context) {
 			l.relay.metrics.failure("lease")
 			l.log.Warn("outbox lanes are not renewed; publishing stops when the lease ends", "error", err, "trusted_for", time.Until(l.trustedUntil))
 		}
+		l.leaseAgain.failed(firstLeaseWait, ttl/3)
+		l.renewAt = l.leaseAgain.at
 		return
 	}
+	l.leaseAgain.succeeded()
 	l.trustedUntil = started.Add(ttl - ttl/10)
 	l.adopt(ctx, leases)
 	l.share(found)
@@ -136,7 +139,7 @@ func (l *loop) lookAround(ctx context.Context) {
 	}
 	l.looking = true
 	ttl := l.relay.cfg.LeaseTTL
-	l.lookAt = time.Now().Add(min(ttl/10, maxLookPause))
+	l.lookAt = time.Now().Add(backoff(0, min(ttl/10, maxLookPause), maxLookPause))
 	go func() {
 		limited, cancel := context.WithTimeout(ctx, ttl/3)
 		defer cancel()

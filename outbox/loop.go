@@ -28,27 +28,22 @@ type loop struct {
 	companies chan companyResult
 	looking   bool
 	lookAt    time.Time
-	fencesAt  time.Time // when fences may be asked for again
 
 	reads    chan readResult
 	reading  bool
 	nextRead time.Time     // when to look without being woken
 	pause    time.Duration // between two such looks
-	// failedRead is when the last read failed.
-	failedRead time.Time
+
+	// What failed is tried again, whatever is said meanwhile.
+	leaseAgain, readAgain, recordAgain, fencesAgain retry
 
 	idle  []*sender
 	sends chan sendResult
 
 	settles  chan settleResult
 	settling bool
-	recordAt time.Time
 	finished []settlement
 }
-
-// recordRetry is the pause before receipts that the database did not take are
-// offered again.
-const recordRetry = 250 * time.Millisecond
 
 // maxUnrecorded bounds how far a lane's sending runs ahead of its receipts: a
 // crash repeats at most this many chunks and the one in flight.
@@ -102,8 +97,8 @@ func (l *loop) step(ctx context.Context) {
 // untilNext is how long nothing but an answer or a wake-up can matter.
 func (l *loop) untilNext() time.Duration {
 	next := l.renewAt
-	if l.fencesAt.Before(next) && len(l.unsure()) > 0 {
-		next = l.fencesAt
+	if l.fencesAgain.at.Before(next) && len(l.unsure()) > 0 {
+		next = l.fencesAgain.at
 	}
 	if !l.looking && l.lookAt.Before(next) {
 		next = l.lookAt
@@ -111,8 +106,8 @@ func (l *loop) untilNext() time.Duration {
 	if at := l.readDue(); !l.reading && at.Before(next) {
 		next = at
 	}
-	if !l.settling && len(l.finished) > 0 && l.recordAt.Before(next) {
-		next = l.recordAt
+	if !l.settling && len(l.finished) > 0 && l.recordAgain.at.Before(next) {
+		next = l.recordAgain.at
 	}
 	if at := l.retryDue(); !at.IsZero() && at.Before(next) {
 		next = at
@@ -135,8 +130,9 @@ func (l *loop) retryDue() (due time.Time) {
 }
 
 func (l *loop) reportStalls() {
-	stalled := 0
+	stalled, holes := 0, 0
 	for _, lane := range l.lanes {
+		holes += len(lane.holes)
 		f := lane.inFlight
 		if lane.sending == nil || time.Since(f.since) < l.relay.cfg.StallAfter {
 			continue
@@ -146,6 +142,7 @@ func (l *loop) reportStalls() {
 			"lane", lane.id, "since", f.since, "events", f.events, "error", f.failure)
 	}
 	l.relay.metrics.stalled.Set(float64(stalled))
+	l.relay.metrics.holes.Set(float64(holes))
 }
 
 // From so many events or bytes on, a second sender is worth its request to the
@@ -282,7 +279,7 @@ func (l *loop) finish(c *chunk) {
 	}
 	lane.inFlight.failure = c.failure
 	c.first = c.rows[0].position
-	c.retryAt = time.Now().Add(backoff(c.retries, 50*time.Millisecond, 5*time.Second))
+	c.retryAt = time.Now().Add(backoff(c.retries, firstRetry, maxChunkRetry))
 	c.retries++
 	l.relay.metrics.failure("publish")
 	l.log.With(rowKeys(c.rows[0].name())...).Warn("outbox events are not accepted yet and are tried again",
@@ -291,7 +288,7 @@ func (l *loop) finish(c *chunk) {
 
 // record writes receipts of everything finished in one transaction.
 func (l *loop) record(ctx context.Context) {
-	if l.settling || len(l.finished) == 0 || time.Now().Before(l.recordAt) {
+	if l.settling || len(l.finished) == 0 || !l.recordAgain.isDue() {
 		return
 	}
 	batch := l.finished
@@ -315,9 +312,10 @@ func (l *loop) tookSettle(res settleResult) {
 			l.relay.metrics.failure("receipt")
 			l.log.Warn("outbox receipts are not recorded yet and are tried again", "error", res.err)
 		}
-		l.recordAt = time.Now().Add(recordRetry)
+		l.recordAgain.failed(firstRetry, maxRetry)
 		return
 	}
+	l.recordAgain.succeeded()
 	for i, s := range res.batch {
 		s.lane.settling--
 		s.lane.recorded = max(s.lane.recorded, s.lowWater)
@@ -338,7 +336,7 @@ func (l *loop) drain() {
 		l.record(ctx)
 		var again <-chan time.Time
 		if !l.settling && len(l.finished) > 0 {
-			again = time.After(time.Until(l.recordAt))
+			again = time.After(time.Until(l.recordAgain.at))
 		}
 		select {
 		case res := <-l.sends:

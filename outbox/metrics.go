@@ -24,6 +24,8 @@ type relayMetrics struct {
 	blocker     prometheus.Gauge
 	lanes       prometheus.Gauge
 	stalled     prometheus.Gauge
+	holes       prometheus.Gauge
+	defaultRows prometheus.Gauge
 }
 
 // latencyBuckets run from half a millisecond to a minute.
@@ -53,6 +55,8 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		blocker:     gauge("oldest_writer_age_seconds", "Age of the oldest transaction that still writes in the database cluster; it delays the proof that a gap is empty."),
 		lanes:       gauge("owned_lanes", "Lanes that this relay publishes."),
 		stalled:     gauge("stalled_lanes", "Lanes in flight without an acknowledgement for longer than StallAfter."),
+		holes:       gauge("open_holes", "Gaps in the positions of the lanes of this relay that are not proved empty: transactions still write, or were rolled back a moment ago."),
+		defaultRows: gauge("default_partition_events", "Events in the default partition, counted up to 1000: no partition was made for their day."),
 		round: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "round_seconds",
 			Help: "Time from sending a round of chunks to its last acknowledgement.", Buckets: latencyBuckets,
@@ -67,7 +71,7 @@ func (m *relayMetrics) register(registerer prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.published, m.latency, m.round, m.batch, m.compression, m.failures, m.brokers, m.parked,
-		m.pending, m.oldest, m.waiting, m.blocker, m.lanes, m.stalled,
+		m.pending, m.oldest, m.waiting, m.blocker, m.lanes, m.stalled, m.holes, m.defaultRows,
 	} {
 		if err := registerer.Register(c); err != nil {
 			return err
@@ -119,6 +123,7 @@ func (m *relayMetrics) observe(report StatusReport) {
 		age = report.Blocker.AgeSeconds
 	}
 	m.blocker.Set(age)
+	m.defaultRows.Set(float64(report.DefaultRows))
 }
 
 // OnProduceBatchWritten is a hook of the Kafka client.

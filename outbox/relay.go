@@ -103,10 +103,12 @@ func (r *Relay) maintain(ctx context.Context) {
 
 // observe measures what only the database knows.
 func (r *Relay) observe(ctx context.Context) {
+	var alarms alarms
 	every(ctx, 5*time.Second, func(ctx context.Context) {
 		report, err := Status(ctx, r.cfg.Pool)
 		if err == nil {
 			r.metrics.observe(report)
+			alarms.raise(r.cfg.Logger, report, time.Now())
 		} else if ctx.Err() == nil {
 			r.cfg.Logger.Warn("outbox status is not known", "error", err)
 		}

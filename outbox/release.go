@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"factline.dev/internal/named"
 )
@@ -15,18 +14,19 @@ import (
 // unsure starts nothing meanwhile.
 func (l *loop) refreshFences(ctx context.Context) {
 	unsure := l.unsure()
-	if len(unsure) == 0 || time.Now().Before(l.fencesAt) {
+	if len(unsure) == 0 || !l.fencesAgain.isDue() {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL/3)
 	defer cancel()
 	if err := l.relay.store.loadFences(limited, unsure); err != nil {
-		l.fencesAt = time.Now().Add(recordRetry)
+		l.fencesAgain.failed(firstRetry, maxRetry)
 		if ctx.Err() == nil {
 			l.log.Warn("outbox fences are not refreshed yet", "error", err)
 		}
 		return
 	}
+	l.fencesAgain.succeeded()
 	for _, lane := range unsure {
 		lane.unsure = false
 	}
@@ -63,7 +63,7 @@ func (l *loop) tookReleased(res readResult) {
 	}
 	if res.err != nil {
 		lane.unsure = true
-		l.fencesAt = time.Now().Add(readRetry)
+		l.fencesAgain.failed(firstRetry, maxRetry)
 		if !interrupted(res.err) {
 			l.relay.metrics.failure("read")
 			l.log.Warn("outbox events that were released are not read yet", "lane", lane.id, "error", res.err)

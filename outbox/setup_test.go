@@ -70,6 +70,7 @@ type bundle struct {
 	outbox *Outbox
 	kafka  *factlinetest.Cluster
 	topic  string
+	made   **Relay // where the next relay is kept, nil for nowhere
 }
 
 func setup(t *testing.T) *bundle {
@@ -149,6 +150,9 @@ func (b *bundle) relay(change ...func(*RelayConfig)) (stop func()) {
 		b.t.Fatal(err)
 	}
 	r.store.slabs.given = spoil
+	if b.made != nil {
+		*b.made, b.made = r, nil
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

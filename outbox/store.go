@@ -246,6 +246,9 @@ func (s *store) dropPublished(ctx context.Context, retention time.Duration) erro
 	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), named.Args{"before": before}); err != nil {
 		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
 	}
+	if _, err := s.pool.Exec(ctx, statement("drop_default"), named.Args{"before": before}); err != nil {
+		return fmt.Errorf("outbox: drop published events before %s from the default partition: %w", before.Format(time.DateOnly), err)
+	}
 	if _, err := s.pool.Exec(ctx, statement("drop_skipped"), named.Args{"before": before}); err != nil {
 		return fmt.Errorf("outbox: drop skipped events before %s: %w", before.Format(time.DateOnly), err)
 	}
