@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -63,7 +64,7 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
 	for _, known := range fresh {
 		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
-		err := l.relay.store.load(limited, []*lane{known})
+		err := errors.Join(l.relay.store.load(limited, []*lane{known}), l.relay.store.exchangePartitions(limited, l.relay.partitions))
 		cancel()
 		if err != nil {
 			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)

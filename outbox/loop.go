@@ -299,7 +299,15 @@ func (l *loop) record(ctx context.Context) {
 	// In the order in which a renewal locks lanes, or the two wait for each other.
 	slices.SortStableFunc(batch, func(a, b settlement) int { return cmp.Compare(a.lane.id, b.lane.id) })
 	l.settling = true
-	go func() { l.settles <- l.relay.store.settle(ctx, batch) }()
+	go func() {
+		if !l.relay.partitions.areStored() {
+			if err := l.relay.store.exchangePartitions(ctx, l.relay.partitions); err != nil {
+				l.settles <- settleResult{batch: batch, err: err}
+				return
+			}
+		}
+		l.settles <- l.relay.store.settle(ctx, batch)
+	}()
 }
 
 func (l *loop) tookSettle(res settleResult) {

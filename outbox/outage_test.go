@@ -326,15 +326,15 @@ func TestAlarmsNameWhatAnOperatorMustKnow(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&text, nil))
 	var a alarms
 	now := time.Now()
-	a.raise(log, StatusReport{Blocker: &Blocker{PID: 7, AgeSeconds: 59}}, now)
+	a.raise(log, StatusReport{Blocker: &Blocker{PID: 7, AgeSeconds: 59}}, nil, now)
 	if text.Len() > 0 {
 		t.Errorf("a young transaction is reported: %s", &text)
 	}
 	bad := StatusReport{DefaultRows: 3, Blocker: &Blocker{Prepared: "orphan", Database: "shop", AgeSeconds: 61}}
 	for _, later := range []time.Duration{0, time.Minute, 6 * time.Minute} {
-		a.raise(log, bad, now.Add(later))
+		a.raise(log, bad, []string{"t (6, at first 3)"}, now.Add(later))
 	}
-	for _, want := range []string{`prepared transaction \"orphan\" of database shop`, "events=3"} {
+	for _, want := range []string{`prepared transaction \"orphan\" of database shop`, "events=3", "t (6, at first 3)"} {
 		if got := strings.Count(text.String(), want); got != 2 {
 			t.Errorf("%q is said %d times in six minutes, want twice:\n%s", want, got, &text)
 		}

@@ -19,6 +19,8 @@ type Relay struct {
 	owner   string // unique per Relay, so that a restart is another owner
 	store   *store
 	metrics *relayMetrics
+	// partitions are shared by the senders.
+	partitions *partitions
 }
 
 // senders is how many rounds are in flight at once. Two keep the pipe full
@@ -38,7 +40,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	}
 	owner := cfg.Instance + "/" + envelope.NewID()
 	return &Relay{
-		cfg: cfg, owner: owner, metrics: metrics,
+		cfg: cfg, owner: owner, metrics: metrics, partitions: &partitions{},
 		store: &store{
 			pool: cfg.Pool, owner: owner, maxEvents: cfg.ChunkEvents, maxBytes: cfg.ChunkBytes,
 			slabs: slabs{maxBytes: 2 * cfg.ChunkBytes},
@@ -78,7 +80,7 @@ func (r *Relay) publish(ctx context.Context) error {
 		}
 	}()
 	for range senders {
-		s, err := newSender(r.cfg, r.metrics)
+		s, err := newSender(r.cfg, r.partitions, r.metrics)
 		if err != nil {
 			return err
 		}
@@ -108,8 +110,11 @@ func (r *Relay) observe(ctx context.Context) {
 		report, err := Status(ctx, r.cfg.Pool)
 		if err == nil {
 			r.metrics.observe(report)
-			alarms.raise(r.cfg.Logger, report, time.Now())
-		} else if ctx.Err() == nil {
+			alarms.raise(r.cfg.Logger, report, r.partitions.changed(), time.Now())
+			err = r.store.exchangePartitions(ctx, r.partitions)
+			r.metrics.repartitioned.Set(float64(len(r.partitions.changed())))
+		}
+		if err != nil && ctx.Err() == nil {
 			r.cfg.Logger.Warn("outbox status is not known", "error", err)
 		}
 	})

@@ -40,7 +40,7 @@ func (c RelayConfig) batchLimit(topic string) int32 {
 	return c.Producer.MaxBatchBytes
 }
 
-func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
+func newSender(cfg RelayConfig, partitioner kgo.Partitioner, hooks ...kgo.Hook) (*sender, error) {
 	codec, _ := compressionCodec(cfg.Producer.Compression) // validate has checked it
 	opts := append([]kgo.Opt{}, cfg.ClientOptions...)
 	opts = append(opts,
@@ -54,7 +54,7 @@ func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
 		kgo.RecordDeliveryTimeout(0),
 		kgo.ManualFlushing(),
 		kgo.MaxBufferedRecords(1<<22),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Java's
+		kgo.RecordPartitioner(partitioner),
 		kgo.WithHooks(hooks...),
 	)
 	client, err := kgo.NewClient(opts...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -242,17 +243,13 @@ func (s *store) maintain(ctx context.Context, retention time.Duration) error {
 }
 
 func (s *store) dropPublished(ctx context.Context, retention time.Duration) error {
-	before := time.Now().Add(-retention)
-	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), named.Args{"before": before}); err != nil {
-		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
+	old := named.Args{"retention": retention}
+	for _, name := range []string{"drop_receipts", "drop_default", "drop_skipped"} {
+		if _, err := s.pool.Exec(ctx, statement(name), old); err != nil {
+			return fmt.Errorf("outbox: %s older than %s: %w", strings.ReplaceAll(name, "_", " "), retention, err)
+		}
 	}
-	if _, err := s.pool.Exec(ctx, statement("drop_default"), named.Args{"before": before}); err != nil {
-		return fmt.Errorf("outbox: drop published events before %s from the default partition: %w", before.Format(time.DateOnly), err)
-	}
-	if _, err := s.pool.Exec(ctx, statement("drop_skipped"), named.Args{"before": before}); err != nil {
-		return fmt.Errorf("outbox: drop skipped events before %s: %w", before.Format(time.DateOnly), err)
-	}
-	rows, err := s.pool.Query(ctx, statement("old_partitions"), named.Args{"before": before})
+	rows, err := s.pool.Query(ctx, statement("old_partitions"), old)
 	if err != nil {
 		return fmt.Errorf("outbox: list partitions: %w", err)
 	}

@@ -6,6 +6,14 @@ CREATE TABLE factline.outbox_relay (
     alive_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
+-- How many partitions a topic had when it was first published to. Keys stay in
+-- those; a row is deleted when consumers have drained the topic and more may be
+-- used.
+CREATE TABLE factline.outbox_topic (
+    topic      text PRIMARY KEY,
+    partitions int  NOT NULL
+);
+
 -- What an operator decides about. A key waits while the lowest of its rows is a
 -- culprit; a retry takes that mark away, a skip notes the time and keeps the row
 -- until a new owner can no longer read its event again.
@@ -18,4 +26,4 @@ CREATE INDEX outbox_parked_culprit ON factline.outbox_parked (lane, topic) WHERE
 -- +goose Down
 DROP INDEX factline.outbox_parked_culprit, factline.outbox_parked_id;
 ALTER TABLE factline.outbox_parked DROP COLUMN skipped_at, DROP COLUMN parked_id;
-DROP TABLE factline.outbox_relay;
+DROP TABLE factline.outbox_topic, factline.outbox_relay;
