@@ -29,11 +29,14 @@ type chunk struct {
 	first  int64 // lowest position in it
 	rows   []outRow
 	memory *slab // of rows and sent
+	// isRelease is set where the rows were parked before. They stand below high.
+	isRelease bool
 
 	// Set by the sender, which leaves in rows what must wait for a later round.
 	sent    []sentRow
 	parked  []parkedRow
-	failure error // why rows are left
+	refused map[string]struct{} // keys of a release that met a culprit again
+	failure error               // why rows are left
 	retryAt time.Time
 	retries int
 }

@@ -33,6 +33,11 @@ type Config struct {
 	Producer string
 	// Now gives OccurredAt where an event has none. Default time.Now.
 	Now func() time.Time
+	// MaxPending is how many events may wait to be published before Append
+	// refuses more with a [*FullError]. It is compared once a second, so a burst
+	// may go above it. What a consumer's handlers append and what is forwarded is
+	// not refused: an outage would turn into their failures. Default 0: no limit.
+	MaxPending int64
 }
 
 // WithDefaults returns c with every unset field at its default.
@@ -50,6 +55,9 @@ func (c Config) validate() error {
 	}
 	if c.Producer == "" {
 		problems = append(problems, errors.New("outbox.Config.Producer: it is empty; pass the name of the service"))
+	}
+	if c.MaxPending < 0 {
+		problems = append(problems, fmt.Errorf("outbox.Config.MaxPending: %d is negative; use 0 for no limit", c.MaxPending))
 	}
 	return errors.Join(problems...)
 }
@@ -81,8 +89,8 @@ type RelayConfig struct {
 	// 50ms.
 	PollMin, PollMax time.Duration
 	// LeaseTTL is how long a lane stays this relay's without renewal. Shorter
-	// takes over faster from a crash; longer bears a slower database.
-	// Default 10s.
+	// takes over faster from a crash; longer bears a slower database. A relay
+	// that joins or stops cleanly waits for no lease. Default 10s.
 	LeaseTTL time.Duration
 	// StallAfter is when a lane in flight without an acknowledgement is
 	// reported as stalled. It is only reported: an unacknowledged chunk is

@@ -15,6 +15,7 @@
 // What fails how: an event that breaks its contract or a limit is refused by
 // Append and the transaction stays usable; a broker or database outage leaves
 // the backlog in the table and memory flat; a record the broker refuses for
-// good is parked with its reason and holds back its key alone. The relay
+// good is parked with its reason and holds back its key alone, until an operator
+// decides with [Resolve] that it is sent again or given up. The relay
 // needs no clock but the database's and no network between begin and commit.
 package outbox

@@ -22,7 +22,11 @@ type lane struct {
 	recorded  int64 // the low-water mark in the database
 	page      int   // how many to ask for next, 0 for as many as a chunk may have
 	stale     bool  // there may be rows that no read has asked for
-	inFlight  inFlight
+	// released says that parked rows are to be sent: until they are, nothing else
+	// is read. unsure says that fences and released may be out of date.
+	released, unsure bool
+	leaving          bool // to be handed over: nothing new is read or sent
+	inFlight         inFlight
 }
 
 // inFlight is what the loop may say about a chunk that a sender has.
@@ -38,6 +42,11 @@ func newLane(id int16, epoch, lowWater int64) *lane {
 		id: id, epoch: epoch, high: lowWater, recorded: lowWater,
 		published: map[int64]struct{}{}, fences: map[string]struct{}{},
 	}
+}
+
+// isAtRest reports whether no sender and no recording has anything of the lane.
+func (l *lane) isAtRest() bool {
+	return l.settling == 0 && (l.sending == nil || !l.sending.retryAt.IsZero())
 }
 
 // fenceKey is what a fence holds back: one key of one topic.
@@ -62,7 +71,7 @@ func (l *lane) lowWater() int64 {
 		lower(h.first)
 	}
 	for _, c := range []*chunk{l.next, l.sending} {
-		if c != nil {
+		if c != nil && !c.isRelease {
 			lower(c.first)
 		}
 	}

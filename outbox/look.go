@@ -20,15 +20,12 @@ func (l *loop) woken() {
 func (l *loop) hungry() []*lane {
 	var hungry []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
-		if lane := l.lanes[id]; lane.next == nil {
+		if lane := l.lanes[id]; lane.next == nil && !lane.leaving && !lane.released {
 			hungry = append(hungry, lane)
 		}
 	}
 	return hungry
 }
-
-// readRetry is the pause after a read that failed, whatever is said meanwhile.
-const readRetry = 50 * time.Millisecond
 
 // readDue is when to look next: at once where a hungry lane is stale.
 func (l *loop) readDue() time.Time {
@@ -37,13 +34,20 @@ func (l *loop) readDue() time.Time {
 	case len(hungry) == 0:
 		return l.renewAt
 	case slices.ContainsFunc(hungry, func(lane *lane) bool { return lane.stale }):
-		return l.failedRead.Add(readRetry)
+		return l.readAgain.at
 	}
-	return l.nextRead
+	return latest(l.nextRead, l.readAgain.at)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (l *loop) read(ctx context.Context) {
-	if l.reading || time.Now().Before(l.readDue()) {
+	if l.reading || l.readReleased(ctx) || time.Now().Before(l.readDue()) {
 		return
 	}
 	request := l.ask()
@@ -70,6 +74,10 @@ func (l *loop) ask() readRequest {
 func (l *loop) tookRead(res readResult) {
 	l.reading = false
 	defer l.giveUnused(res)
+	if res.isRelease {
+		l.tookReleased(res)
+		return
+	}
 	if errors.Is(res.err, errReadTooMuch) {
 		for _, want := range res.request.lanes {
 			want.lane.shrink(l.relay.cfg.ChunkEvents)
@@ -82,12 +90,13 @@ func (l *loop) tookRead(res readResult) {
 			l.relay.metrics.failure("read")
 			l.log.Warn("outbox is not read; it is tried again", "error", res.err)
 		}
-		l.failedRead = time.Now()
+		l.readAgain.failed(firstRetry, maxRetry)
 		for _, want := range res.request.lanes {
 			want.lane.stale = true
 		}
 		return
 	}
+	l.readAgain.succeeded()
 	found := 0
 	for i, want := range res.request.lanes {
 		got := &res.lanes[i]

@@ -157,7 +157,7 @@ func TestReceiptsOfALostLaneAreNotWritten(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := &store{pool: b.pool, owner: "x", maxEvents: 10, maxBytes: 1 << 20}
-	leases, err := s.lease(t.Context(), time.Minute)
+	_, leases, err := s.lease(t.Context(), time.Minute)
 	if err != nil || len(leases) < 2 {
 		t.Fatalf("%d lanes: %v", len(leases), err)
 	}

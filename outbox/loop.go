@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -22,25 +23,27 @@ type loop struct {
 	trustedUntil time.Time
 	renewAt      time.Time
 
+	// company is who lives, as of the last renewal; looks at it run beside.
+	company   company
+	companies chan companyResult
+	looking   bool
+	lookAt    time.Time
+
 	reads    chan readResult
 	reading  bool
 	nextRead time.Time     // when to look without being woken
 	pause    time.Duration // between two such looks
-	// failedRead is when the last read failed.
-	failedRead time.Time
+
+	// What failed is tried again, whatever is said meanwhile.
+	leaseAgain, readAgain, recordAgain, fencesAgain retry
 
 	idle  []*sender
 	sends chan sendResult
 
 	settles  chan settleResult
 	settling bool
-	recordAt time.Time
 	finished []settlement
 }
-
-// recordRetry is the pause before receipts that the database did not take are
-// offered again.
-const recordRetry = 250 * time.Millisecond
 
 // maxUnrecorded bounds how far a lane's sending runs ahead of its receipts: a
 // crash repeats at most this many chunks and the one in flight.
@@ -61,6 +64,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.tookSend(res)
 		case res := <-l.settles:
 			l.tookSettle(res)
+		case res := <-l.companies:
+			l.tookCompany(res)
 		case <-wake:
 			l.woken()
 		case <-timer.C:
@@ -81,6 +86,9 @@ func (l *loop) step(ctx context.Context) {
 	if now := time.Now(); !now.Before(l.renewAt) {
 		l.renew(ctx)
 	}
+	l.lookAround(ctx)
+	l.handOver(ctx)
+	l.refreshFences(ctx)
 	l.dispatch()
 	l.record(ctx)
 	l.read(ctx)
@@ -89,11 +97,17 @@ func (l *loop) step(ctx context.Context) {
 // untilNext is how long nothing but an answer or a wake-up can matter.
 func (l *loop) untilNext() time.Duration {
 	next := l.renewAt
+	if l.fencesAgain.at.Before(next) && len(l.unsure()) > 0 {
+		next = l.fencesAgain.at
+	}
+	if !l.looking && l.lookAt.Before(next) {
+		next = l.lookAt
+	}
 	if at := l.readDue(); !l.reading && at.Before(next) {
 		next = at
 	}
-	if !l.settling && len(l.finished) > 0 && l.recordAt.Before(next) {
-		next = l.recordAt
+	if !l.settling && len(l.finished) > 0 && l.recordAgain.at.Before(next) {
+		next = l.recordAgain.at
 	}
 	if at := l.retryDue(); !at.IsZero() && at.Before(next) {
 		next = at
@@ -108,94 +122,17 @@ func (l *loop) retryDue() (due time.Time) {
 		return time.Time{}
 	}
 	for _, lane := range l.lanes {
-		if c := lane.sending; c != nil && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
+		if c := lane.sending; c != nil && !lane.leaving && !lane.unsure && !c.retryAt.IsZero() && (due.IsZero() || c.retryAt.Before(due)) {
 			due = c.retryAt
 		}
 	}
 	return due
 }
 
-// renew keeps the lanes that are ours and takes those that are free.
-func (l *loop) renew(ctx context.Context) {
-	ttl := l.relay.cfg.LeaseTTL
-	started := time.Now()
-	l.renewAt = started.Add(ttl / 3)
-	limited, cancel := context.WithTimeout(ctx, ttl/3)
-	defer cancel()
-	leases, err := l.relay.store.lease(limited, ttl)
-	if err != nil {
-		if ctx.Err() == nil {
-			l.relay.metrics.failure("lease")
-			l.log.Warn("outbox lanes are not renewed; publishing stops when the lease ends", "error", err, "trusted_for", time.Until(l.trustedUntil))
-		}
-		return
-	}
-	l.trustedUntil = started.Add(ttl - ttl/10)
-	l.adopt(ctx, leases)
-	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
-	l.relay.store.slabs.trim()
-	l.reportStalls()
-}
-
-func (l *loop) adopt(ctx context.Context, leases []lease) {
-	kept := map[int16]*lane{}
-	var fresh []*lane
-	for _, lease := range leases {
-		if known := l.lanes[lease.lane]; known != nil && known.epoch == lease.epoch {
-			kept[lease.lane] = known
-			continue
-		}
-		fresh = append(fresh, newLane(lease.lane, lease.epoch, lease.lowWater))
-	}
-	for id, known := range l.lanes {
-		if kept[id] != known {
-			l.log.Warn("outbox lane is lost to another relay", "lane", id)
-			l.forgetRead(known)
-		}
-	}
-	for _, lane := range l.load(ctx, fresh) {
-		kept[lane.id] = lane
-	}
-	l.lanes = kept
-	l.refreshFences(ctx)
-}
-
-// load takes over lanes one by one: one with a long history of published events
-// above its low-water mark must not keep the others from being published.
-func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
-	for _, known := range fresh {
-		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
-		err := l.relay.store.load(limited, []*lane{known})
-		cancel()
-		if err != nil {
-			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)
-			continue
-		}
-		loaded = append(loaded, known)
-	}
-	if len(loaded) > 0 {
-		l.log.Info("outbox lanes taken over", "lanes", len(loaded))
-		l.nextRead = time.Now()
-	}
-	return loaded
-}
-
-// refreshFences lets go of keys that an operator has released meanwhile.
-func (l *loop) refreshFences(ctx context.Context) {
-	var fenced []*lane
-	for _, lane := range l.lanes {
-		if len(lane.fences) > 0 && lane.sending == nil && lane.settling == 0 {
-			fenced = append(fenced, lane)
-		}
-	}
-	if err := l.relay.store.loadFences(ctx, fenced); err != nil && ctx.Err() == nil {
-		l.log.Warn("outbox fences are not refreshed", "error", err)
-	}
-}
-
 func (l *loop) reportStalls() {
-	stalled := 0
+	stalled, holes := 0, 0
 	for _, lane := range l.lanes {
+		holes += len(lane.holes)
 		f := lane.inFlight
 		if lane.sending == nil || time.Since(f.since) < l.relay.cfg.StallAfter {
 			continue
@@ -205,6 +142,7 @@ func (l *loop) reportStalls() {
 			"lane", lane.id, "since", f.since, "events", f.events, "error", f.failure)
 	}
 	l.relay.metrics.stalled.Set(float64(stalled))
+	l.relay.metrics.holes.Set(float64(holes))
 }
 
 // From so many events or bytes on, a second sender is worth its request to the
@@ -252,6 +190,9 @@ func (l *loop) ready() []*lane {
 	var ready []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
+		if lane.leaving || lane.unsure {
+			continue
+		}
 		waiting := lane.sending != nil && !lane.sending.retryAt.IsZero() && !now.Before(lane.sending.retryAt)
 		if waiting || lane.sending == nil && lane.next != nil && lane.settling < maxUnrecorded {
 			ready = append(ready, lane)
@@ -324,7 +265,7 @@ func (l *loop) finish(c *chunk) {
 	lane := c.lane
 	if len(c.sent)+len(c.parked) > 0 {
 		lane.settling++
-		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked})
+		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, isRelease: c.isRelease})
 		for _, p := range c.parked {
 			l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}
@@ -338,7 +279,7 @@ func (l *loop) finish(c *chunk) {
 	}
 	lane.inFlight.failure = c.failure
 	c.first = c.rows[0].position
-	c.retryAt = time.Now().Add(backoff(c.retries, 50*time.Millisecond, 5*time.Second))
+	c.retryAt = time.Now().Add(backoff(c.retries, firstRetry, maxChunkRetry))
 	c.retries++
 	l.relay.metrics.failure("publish")
 	l.log.With(rowKeys(c.rows[0].name())...).Warn("outbox events are not accepted yet and are tried again",
@@ -347,7 +288,7 @@ func (l *loop) finish(c *chunk) {
 
 // record writes receipts of everything finished in one transaction.
 func (l *loop) record(ctx context.Context) {
-	if l.settling || len(l.finished) == 0 || time.Now().Before(l.recordAt) {
+	if l.settling || len(l.finished) == 0 || !l.recordAgain.isDue() {
 		return
 	}
 	batch := l.finished
@@ -355,8 +296,18 @@ func (l *loop) record(ctx context.Context) {
 	for i := range batch {
 		batch[i].lowWater = batch[i].lane.lowWater()
 	}
+	// In the order in which a renewal locks lanes, or the two wait for each other.
+	slices.SortStableFunc(batch, func(a, b settlement) int { return cmp.Compare(a.lane.id, b.lane.id) })
 	l.settling = true
-	go func() { l.settles <- l.relay.store.settle(ctx, batch) }()
+	go func() {
+		if !l.relay.partitions.areStored() {
+			if err := l.relay.store.exchangePartitions(ctx, l.relay.partitions); err != nil {
+				l.settles <- settleResult{batch: batch, err: err}
+				return
+			}
+		}
+		l.settles <- l.relay.store.settle(ctx, batch)
+	}()
 }
 
 func (l *loop) tookSettle(res settleResult) {
@@ -369,12 +320,14 @@ func (l *loop) tookSettle(res settleResult) {
 			l.relay.metrics.failure("receipt")
 			l.log.Warn("outbox receipts are not recorded yet and are tried again", "error", res.err)
 		}
-		l.recordAt = time.Now().Add(recordRetry)
+		l.recordAgain.failed(firstRetry, maxRetry)
 		return
 	}
+	l.recordAgain.succeeded()
 	for i, s := range res.batch {
 		s.lane.settling--
 		s.lane.recorded = max(s.lane.recorded, s.lowWater)
+		s.lane.unsure = s.lane.unsure || s.isRelease
 		if res.lost[i] && l.lanes[s.lane.id] == s.lane {
 			l.log.Warn("outbox lane is lost to another relay", "lane", s.lane.id)
 			l.forgetRead(s.lane)
@@ -391,7 +344,7 @@ func (l *loop) drain() {
 		l.record(ctx)
 		var again <-chan time.Time
 		if !l.settling && len(l.finished) > 0 {
-			again = time.After(time.Until(l.recordAt))
+			again = time.After(time.Until(l.recordAgain.at))
 		}
 		select {
 		case res := <-l.sends:
@@ -406,6 +359,9 @@ func (l *loop) drain() {
 	}
 	if l.reading {
 		<-l.reads
+	}
+	if l.looking {
+		<-l.companies
 	}
 	if err := l.relay.store.release(ctx); err != nil {
 		l.log.Warn("outbox lanes are not given back; they are free when their lease ends", "error", err)

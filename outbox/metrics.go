@@ -24,6 +24,10 @@ type relayMetrics struct {
 	blocker     prometheus.Gauge
 	lanes       prometheus.Gauge
 	stalled     prometheus.Gauge
+	holes       prometheus.Gauge
+	defaultRows prometheus.Gauge
+	// repartitioned has no label: the log names the topics.
+	repartitioned prometheus.Gauge
 }
 
 // latencyBuckets run from half a millisecond to a minute.
@@ -40,19 +44,22 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "factline", Subsystem: "outbox", Name: name, Help: help, Buckets: buckets}, labels)
 	}
 	m := &relayMetrics{
-		published:   counter("published_total", "Events acknowledged by the broker.", "topic", "event_type"),
-		latency:     histogram("publish_seconds", "Time from append to acknowledgement of an event.", latencyBuckets, "topic"),
-		batch:       histogram("batch_bytes", "Size of a produced batch before compression.", prometheus.ExponentialBuckets(1<<10, 4, 7), "topic"),
-		compression: histogram("compression_ratio", "Uncompressed by compressed size of a produced batch.", []float64{1, 1.5, 2, 3, 4, 6, 8, 12, 16}, "topic"),
-		failures:    counter("failures_total", "Steps of the relay that failed and are tried again, by step: lease, read, publish, receipt.", "step"),
-		brokers:     counter("broker_errors_total", "Connections to a broker that failed or broke, by what was being done.", "operation"),
-		parked:      counter("parked_total", "Events parked because the broker refuses them, and their successors of the same key.", "topic", "role"),
-		pending:     gauge("pending_events", "Events that wait to be published; above 1000 a lane an upper bound."),
-		oldest:      gauge("oldest_age_seconds", "Age of the oldest event that waits to be published."),
-		waiting:     gauge("parked_events", "Parked events that wait for an operator."),
-		blocker:     gauge("oldest_writer_age_seconds", "Age of the oldest transaction that still writes in the database cluster; it delays the proof that a gap is empty."),
-		lanes:       gauge("owned_lanes", "Lanes that this relay publishes."),
-		stalled:     gauge("stalled_lanes", "Lanes in flight without an acknowledgement for longer than StallAfter."),
+		published:     counter("published_total", "Events acknowledged by the broker.", "topic", "event_type"),
+		latency:       histogram("publish_seconds", "Time from append to acknowledgement of an event.", latencyBuckets, "topic"),
+		batch:         histogram("batch_bytes", "Size of a produced batch before compression.", prometheus.ExponentialBuckets(1<<10, 4, 7), "topic"),
+		compression:   histogram("compression_ratio", "Uncompressed by compressed size of a produced batch.", []float64{1, 1.5, 2, 3, 4, 6, 8, 12, 16}, "topic"),
+		failures:      counter("failures_total", "Steps of the relay that failed and are tried again, by step: lease, read, publish, receipt.", "step"),
+		brokers:       counter("broker_errors_total", "Connections to a broker that failed or broke, by what was being done.", "operation"),
+		parked:        counter("parked_total", "Events parked because the broker refuses them, and their successors of the same key.", "topic", "role"),
+		pending:       gauge("pending_events", "Events that wait to be published; above 1000 a lane an upper bound."),
+		oldest:        gauge("oldest_age_seconds", "Age of the oldest event that waits to be published."),
+		waiting:       gauge("parked_events", "Parked events that wait for an operator."),
+		blocker:       gauge("oldest_writer_age_seconds", "Age of the oldest transaction that still writes in the database cluster; it delays the proof that a gap is empty."),
+		lanes:         gauge("owned_lanes", "Lanes that this relay publishes."),
+		stalled:       gauge("stalled_lanes", "Lanes in flight without an acknowledgement for longer than StallAfter."),
+		holes:         gauge("open_holes", "Gaps in the positions of the lanes of this relay that are not proved empty: transactions still write, or were rolled back a moment ago."),
+		defaultRows:   gauge("default_partition_events", "Events in the default partition, counted up to 1000: no partition was made for their day."),
+		repartitioned: gauge("repartitioned_topics", "Topics whose number of partitions is another than when they were first published to; keys stay in the first ones."),
 		round: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "round_seconds",
 			Help: "Time from sending a round of chunks to its last acknowledgement.", Buckets: latencyBuckets,
@@ -67,7 +74,7 @@ func (m *relayMetrics) register(registerer prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.published, m.latency, m.round, m.batch, m.compression, m.failures, m.brokers, m.parked,
-		m.pending, m.oldest, m.waiting, m.blocker, m.lanes, m.stalled,
+		m.pending, m.oldest, m.waiting, m.blocker, m.lanes, m.stalled, m.holes, m.defaultRows, m.repartitioned,
 	} {
 		if err := registerer.Register(c); err != nil {
 			return err
@@ -119,6 +126,7 @@ func (m *relayMetrics) observe(report StatusReport) {
 		age = report.Blocker.AgeSeconds
 	}
 	m.blocker.Set(age)
+	m.defaultRows.Set(float64(report.DefaultRows))
 }
 
 // OnProduceBatchWritten is a hook of the Kafka client.

@@ -31,6 +31,7 @@ type Outbox struct {
 	cfg                                 Config
 	appendSQL, appendOneSQL, forwardSQL string
 	woken                               chan struct{}
+	limit                               limit
 }
 
 // New returns an outbox for the service cfg names. It touches no database.
@@ -41,7 +42,7 @@ func New(cfg Config) (*Outbox, error) {
 	}
 	return &Outbox{
 		cfg: cfg, appendSQL: statement("append"), appendOneSQL: statement("append_one"), forwardSQL: statement("forward"),
-		woken: make(chan struct{}, 1),
+		woken: make(chan struct{}, 1), limit: limit{most: cfg.MaxPending},
 	}, nil
 }
 
@@ -50,7 +51,7 @@ func New(cfg Config) (*Outbox, error) {
 // order given. Call [Outbox.Wake] after the commit.
 //
 // An event that breaks its contract or a limit is refused before the database
-// is asked, and tx stays usable. A [*VersionConflictError] or a database error
+// is asked, and tx stays usable, as it does after a [*FullError]. A [*VersionConflictError] or a database error
 // leaves tx aborted: roll it back.
 //
 // Inside a consumer's handler the events wait in a [Buffer] until the end of
@@ -68,6 +69,9 @@ func (o *Outbox) Append(ctx context.Context, tx pgx.Tx, events ...Event) error {
 	if b := bufferFrom(ctx, tx); b != nil {
 		b.rows = append(b.rows, rows...)
 		return nil
+	}
+	if err := o.limit.check(ctx, tx); err != nil {
+		return err
 	}
 	return o.store(ctx, tx, rows)
 }

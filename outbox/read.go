@@ -40,6 +40,8 @@ type readResult struct {
 	xmin    int64      // every transaction id below it had ended before the rows were read
 	bound   int64      // a transaction id taken after the request was made, or 0
 	err     error
+	// isRelease is set where the rows are parked ones of a single lane.
+	isRelease bool
 }
 
 // laneRows is what a read brought of a lane.
@@ -184,6 +186,9 @@ func (p *pages) keep(ordinal int, row outRow, size int) *slab {
 	l.memory.rows = append(l.memory.rows, row)
 	return l.memory
 }
+
+// isFull reports whether the only lane takes no more.
+func (p *pages) isFull() bool { return p.lanes[0].bytes > p.maxBytes }
 
 // finish returns the rows of each lane in position order up to its cut.
 func (p *pages) finish() (lanes []laneRows) {

@@ -11,13 +11,16 @@ import (
 	"factline.dev/envelope"
 )
 
-// Relay publishes the outbox of one database. Several may run on it at once;
-// each lane has one owner at a time. Make one with [NewRelay].
+// Relay publishes the outbox of one database. Several may run on it at once:
+// they share its lanes evenly, and each lane has one owner at a time. Make one
+// with [NewRelay].
 type Relay struct {
 	cfg     RelayConfig
 	owner   string // unique per Relay, so that a restart is another owner
 	store   *store
 	metrics *relayMetrics
+	// partitions are shared by the senders.
+	partitions *partitions
 }
 
 // senders is how many rounds are in flight at once. Two keep the pipe full
@@ -37,7 +40,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	}
 	owner := cfg.Instance + "/" + envelope.NewID()
 	return &Relay{
-		cfg: cfg, owner: owner, metrics: metrics,
+		cfg: cfg, owner: owner, metrics: metrics, partitions: &partitions{},
 		store: &store{
 			pool: cfg.Pool, owner: owner, maxEvents: cfg.ChunkEvents, maxBytes: cfg.ChunkBytes,
 			slabs: slabs{maxBytes: 2 * cfg.ChunkBytes},
@@ -67,7 +70,8 @@ func (r *Relay) publish(ctx context.Context) error {
 	l := &loop{
 		relay: r, log: r.cfg.Logger.With("instance", r.owner), lanes: map[int16]*lane{},
 		reads: make(chan readResult, 1), sends: make(chan sendResult, senders), settles: make(chan settleResult, 1),
-		pause: r.cfg.PollMin,
+		companies: make(chan companyResult, 1),
+		pause:     r.cfg.PollMin,
 	}
 	all := make([]*sender, 0, senders)
 	defer func() {
@@ -76,7 +80,7 @@ func (r *Relay) publish(ctx context.Context) error {
 		}
 	}()
 	for range senders {
-		s, err := newSender(r.cfg, r.metrics)
+		s, err := newSender(r.cfg, r.partitions, r.metrics)
 		if err != nil {
 			return err
 		}
@@ -101,11 +105,16 @@ func (r *Relay) maintain(ctx context.Context) {
 
 // observe measures what only the database knows.
 func (r *Relay) observe(ctx context.Context) {
+	var alarms alarms
 	every(ctx, 5*time.Second, func(ctx context.Context) {
 		report, err := Status(ctx, r.cfg.Pool)
 		if err == nil {
 			r.metrics.observe(report)
-		} else if ctx.Err() == nil {
+			alarms.raise(r.cfg.Logger, report, r.partitions.changed(), time.Now())
+			err = r.store.exchangePartitions(ctx, r.partitions)
+			r.metrics.repartitioned.Set(float64(len(r.partitions.changed())))
+		}
+		if err != nil && ctx.Err() == nil {
 			r.cfg.Logger.Warn("outbox status is not known", "error", err)
 		}
 	})

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -20,7 +19,8 @@ import (
 type sender struct {
 	client *kgo.Client
 	cfg    RelayConfig
-	buffer recordBuffer
+	buffer recordBuffer // of the round
+	again  recordBuffer // of what is tried again meanwhile
 }
 
 // sendResult is what became of a round.
@@ -40,7 +40,7 @@ func (c RelayConfig) batchLimit(topic string) int32 {
 	return c.Producer.MaxBatchBytes
 }
 
-func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
+func newSender(cfg RelayConfig, partitioner kgo.Partitioner, hooks ...kgo.Hook) (*sender, error) {
 	codec, _ := compressionCodec(cfg.Producer.Compression) // validate has checked it
 	opts := append([]kgo.Opt{}, cfg.ClientOptions...)
 	opts = append(opts,
@@ -54,7 +54,7 @@ func newSender(cfg RelayConfig, hooks ...kgo.Hook) (*sender, error) {
 		kgo.RecordDeliveryTimeout(0),
 		kgo.ManualFlushing(),
 		kgo.MaxBufferedRecords(1<<22),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as Java's
+		kgo.RecordPartitioner(partitioner),
 		kgo.WithHooks(hooks...),
 	)
 	client, err := kgo.NewClient(opts...)
@@ -119,6 +119,7 @@ func (s *sender) send(chunks []*chunk) sendResult {
 		s.judge(&rounds[i])
 	}
 	s.buffer.reset(0)
+	s.again.reset(0)
 	s.afterPublish(chunks)
 	return sendResult{from: s, chunks: chunks, took: time.Since(start)}
 }
@@ -141,6 +142,10 @@ func (s *sender) enqueue(r *round) {
 		return
 	}
 	s.beforePublish(r.rows)
+	s.produce(r)
+}
+
+func (s *sender) produce(r *round) {
 	r.wait.Add(len(r.rows))
 	answered := r.answered
 	for i := range r.records {
@@ -172,19 +177,17 @@ func (r *round) err(i int) error {
 // refuse on its own while sending the rest: with it the key's later rows, which
 // must not overtake.
 func (s *sender) withoutOversize(c *chunk) []outRow {
-	if !slices.ContainsFunc(c.rows, func(r outRow) bool { return c.lane.fenced(r) || r.size() > int(s.cfg.batchLimit(r.topic)) }) {
+	if !slices.ContainsFunc(c.rows, func(r outRow) bool { return c.isFenced(r) || r.size() > int(s.cfg.batchLimit(r.topic)) }) {
 		return c.rows
 	}
 	kept := c.rows[:0:0]
 	for _, r := range c.rows {
 		limit := int(s.cfg.batchLimit(r.topic))
 		switch size := r.size(); {
-		case c.lane.fenced(r):
-			c.parked = append(c.parked, parkedRow{rowName: r.name(), reason: behindReason})
+		case c.isFenced(r):
+			c.parkBehind(r)
 		case size > limit:
-			c.lane.fence(r)
-			reason := fmt.Sprintf("%d bytes with headers are over the batch limit of %d", size, limit)
-			c.parked = append(c.parked, parkedRow{rowName: r.name(), reason: reason, isCulprit: true})
+			c.parkCulprit(r, fmt.Sprintf("%d bytes with headers are over the batch limit of %d", size, limit))
 		default:
 			kept = append(kept, r)
 		}
@@ -202,86 +205,6 @@ func (s *sender) flush() {
 	// Flush ends early only with its context, and this one does not end; a
 	// closed client fails what is buffered.
 	_ = s.client.Flush(context.Background())
-}
-
-// judge sorts out a round: acknowledged rows are receipts, rows the broker
-// blames are tried alone, everything else waits.
-func (s *sender) judge(r *round) {
-	var waiting []outRow
-	held := map[string]struct{}{}
-	for i, row := range r.rows {
-		err := r.err(i)
-		if err == nil {
-			r.chunk.acknowledged(row, &r.records[i])
-			continue
-		}
-		key := fenceKey(row.topic, row.key)
-		_, isHeld := held[key]
-		switch {
-		case isHeld || !blamesRecord(err):
-			held[key] = struct{}{}
-			waiting = append(waiting, row)
-			r.chunk.failure = err
-		default:
-			if !s.alone(r.chunk, row) {
-				held[key] = struct{}{}
-				waiting = append(waiting, row)
-			}
-		}
-	}
-	r.chunk.rows = waiting
-}
-
-// alone sends a row whose batch was rejected on its own: the broker names a
-// batch, and the culprit may be a neighbour. It reports whether the row is
-// settled.
-func (s *sender) alone(c *chunk, row outRow) bool {
-	if c.lane.fenced(row) {
-		c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: behindReason})
-		return true
-	}
-	var buffer recordBuffer // the round's records are still being judged
-	one, err := buffer.add([]outRow{row}, time.Now())
-	if err == nil {
-		var wait sync.WaitGroup
-		wait.Add(1)
-		s.client.Produce(context.Background(), &one[0], func(_ *kgo.Record, e error) { err = e; wait.Done() })
-		s.flush()
-		wait.Wait()
-	}
-	switch {
-	case err == nil:
-		c.acknowledged(row, &one[0])
-	case blamesRecord(err):
-		c.lane.fence(row)
-		c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: "the broker refused it: " + err.Error(), isCulprit: true})
-	default:
-		c.failure = err
-		return false
-	}
-	return true
-}
-
-func (c *chunk) acknowledged(row outRow, record *kgo.Record) {
-	c.sent = append(c.sent, sentRow{
-		position: row.position, topic: row.topic, eventType: row.eventType, eventID: row.eventID,
-		createdAt: row.createdAt, partition: record.Partition, offset: record.Offset,
-	})
-}
-
-// blamesRecord reports whether err says that the record itself, or its batch,
-// can never be accepted. Everything else may pass with time or an operator's
-// help, and a record is never given up for it.
-func blamesRecord(err error) bool {
-	for _, blame := range []error{
-		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
-		kerr.UnsupportedForMessageFormat, kerr.InvalidTopicException, kerr.CorruptMessage,
-	} {
-		if errors.Is(err, blame) {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *sender) beforePublish(rows []outRow) {

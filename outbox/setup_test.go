@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,7 +21,12 @@ import (
 	"factline.dev/migrate"
 )
 
-func TestMain(m *testing.M) { factlinetest.Main(m) }
+func TestMain(m *testing.M) {
+	if args := os.Getenv(relayProcessVar); args != "" {
+		os.Exit(runRelayProcess(args))
+	}
+	factlinetest.Main(m)
+}
 
 var migrated = factlinetest.PostgresTemplate("outbox", func(ctx context.Context, conn *pgx.Conn) error {
 	pool, err := pgxpool.New(ctx, conn.Config().ConnString())
@@ -64,6 +70,7 @@ type bundle struct {
 	outbox *Outbox
 	kafka  *factlinetest.Cluster
 	topic  string
+	made   **Relay // where the next relay is kept, nil for nowhere
 }
 
 func setup(t *testing.T) *bundle {
@@ -143,6 +150,9 @@ func (b *bundle) relay(change ...func(*RelayConfig)) (stop func()) {
 		b.t.Fatal(err)
 	}
 	r.store.slabs.given = spoil
+	if b.made != nil {
+		*b.made, b.made = r, nil
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

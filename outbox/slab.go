@@ -74,6 +74,7 @@ type slabs struct {
 
 	mu   sync.Mutex
 	free []*slab
+	made int // since the start
 	idle int // how many were free all the time since the last trim
 }
 
@@ -82,6 +83,7 @@ func (p *slabs) take() *slab {
 	defer p.mu.Unlock()
 	last := len(p.free) - 1
 	if last < 0 {
+		p.made++
 		return &slab{}
 	}
 	s := p.free[last]

@@ -42,11 +42,23 @@ type Blocker struct {
 	AgeSeconds float64 `json:"ageSeconds"`
 }
 
+// String names it for a log or a person.
+func (b Blocker) String() string {
+	if b.Prepared != "" {
+		return fmt.Sprintf("prepared transaction %q of database %s", b.Prepared, b.Database)
+	}
+	return fmt.Sprintf("process %d (%s) in database %s", b.PID, b.Application, b.Database)
+}
+
 // StatusReport is what [Status] found.
 type StatusReport struct {
 	Lanes []LaneStatus `json:"lanes"`
 	// Blocker is nil when nobody else is writing.
 	Blocker *Blocker `json:"blocker,omitempty"`
+	// DefaultRows is how many events the default partition holds, counted up to
+	// [MaxCountedPending]. It takes what no day's partition does: partitions are
+	// not made ahead, or a clock is wrong.
+	DefaultRows int64 `json:"defaultRows"`
 }
 
 // MaxCountedPending is up to where [Status] counts the events of a lane. Beyond,
@@ -101,6 +113,10 @@ func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
 	}
 	if len(blockers) > 0 {
 		report.Blocker = &blockers[0]
+	}
+	err = pool.QueryRow(ctx, statement("default_rows"), named.Args{"count_limit": MaxCountedPending}).Scan(&report.DefaultRows)
+	if err != nil {
+		return StatusReport{}, fmt.Errorf("outbox: count events in the default partition: %w", err)
 	}
 	return report, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,7 +29,7 @@ type lease struct {
 
 func (s *store) check(ctx context.Context) error {
 	var lanes int
-	err := s.pool.QueryRow(ctx, "SELECT count(*) FROM factline.outbox_lane").Scan(&lanes)
+	err := s.pool.QueryRow(ctx, "SELECT count(*), (SELECT count(*) FROM factline.outbox_relay) FROM factline.outbox_lane").Scan(&lanes, new(int))
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42P01" || err == nil && lanes == 0 {
 		return fmt.Errorf("outbox: start the relay: %w", ErrWrongTransaction)
@@ -37,14 +38,33 @@ func (s *store) check(ctx context.Context) error {
 	return nil
 }
 
-func (s *store) lease(ctx context.Context, ttl time.Duration) ([]lease, error) {
+// lease renews what is ours, takes free lanes up to our share, and returns the
+// lanes we have.
+func (s *store) lease(ctx context.Context, ttl time.Duration) (found company, leases []lease, err error) {
 	rows, err := s.pool.Query(ctx, statement("lease"), named.Args{"owner": s.owner, "ttl": ttl})
 	if err != nil {
-		return nil, err
+		return company{}, nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l lease, err error) {
-		return l, row.Scan(&l.lane, &l.epoch, &l.lowWater)
+	var lane *int16
+	var epoch, lowWater *int64
+	_, err = pgx.ForEachRow(rows, []any{&found.relays, &found.share, &lane, &epoch, &lowWater}, func() error {
+		if lane != nil {
+			leases = append(leases, lease{*lane, *epoch, *lowWater})
+		}
+		return nil
 	})
+	return found, leases, err
+}
+
+// company says who lives and whether a lane is free.
+func (s *store) company(ctx context.Context) (res companyResult) {
+	res.err = s.pool.QueryRow(ctx, statement("company"), named.Args{"owner": s.owner}).Scan(&res.relays, &res.free)
+	return res
+}
+
+func (s *store) handOver(ctx context.Context, lanes []int16) error {
+	_, err := s.pool.Exec(ctx, statement("hand_over"), named.Args{"owner": s.owner, "lanes": lanes})
+	return err
 }
 
 func (s *store) release(ctx context.Context) error {
@@ -84,23 +104,23 @@ func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
 		return err
 	}
 	found := map[int16]map[string]struct{}{}
+	released := map[int16]bool{}
+	for _, id := range ids {
+		found[id] = map[string]struct{}{}
+	}
 	var id int16
 	var topic string
 	var key []byte
-	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key}, func() error {
-		if found[id] == nil {
-			found[id] = map[string]struct{}{}
-		}
+	var isReleased bool
+	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key, &isReleased}, func() error {
 		found[id][fenceKey(topic, key)] = struct{}{}
+		released[id] = released[id] || isReleased
 		return nil
 	}); err != nil {
 		return err
 	}
 	for id, lane := range byID {
-		lane.fences = found[id]
-		if lane.fences == nil {
-			lane.fences = map[string]struct{}{}
-		}
+		lane.fences, lane.released = found[id], released[id]
 	}
 	return nil
 }
@@ -119,6 +139,8 @@ type settlement struct {
 	receipts []receipt
 	parked   []parkedRow
 	lowWater int64
+	// isRelease is set where all of it was parked before.
+	isRelease bool
 }
 
 type settleResult struct {
@@ -148,8 +170,11 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 				return err
 			})
 		}
+		if done.isRelease {
+			b.Queue(statement("unpark"), s.unparkArgs(done))
+		}
 		if len(done.parked) > 0 {
-			b.Queue(statement("park"), s.parkArgs(done))
+			b.Queue(statement(done.parkStatement()), s.parkArgs(done))
 		}
 	}
 	result.err = s.pool.SendBatch(ctx, &b).Close()
@@ -164,6 +189,25 @@ func (s *store) receiptArgs(done settlement, r receipt) named.Args {
 	args := s.laneArgs(done)
 	args["topic"], args["positions"], args["partitions"], args["offsets"] = r.topic, r.positions, r.partitions, r.offsets
 	args["first_position"], args["last_position"] = r.positions[0], r.positions[len(r.positions)-1]
+	return args
+}
+
+// parkStatement is for rows that are parked already another one: their events
+// may be gone.
+func (done settlement) parkStatement() string {
+	if done.isRelease {
+		return "park_again"
+	}
+	return "park"
+}
+
+func (s *store) unparkArgs(done settlement) named.Args {
+	var positions []int64
+	for _, r := range done.receipts {
+		positions = append(positions, r.positions...)
+	}
+	args := s.laneArgs(done)
+	args["positions"] = positions
 	return args
 }
 
@@ -189,6 +233,9 @@ func (s *store) maintain(ctx context.Context, retention time.Duration) error {
 	if err != nil {
 		err = fmt.Errorf("outbox: make partitions ahead: %w", err)
 	}
+	if _, forget := s.pool.Exec(ctx, statement("forget_relays")); forget != nil {
+		err = errors.Join(err, fmt.Errorf("outbox: forget relays that are gone: %w", forget))
+	}
 	if retention >= 0 {
 		err = errors.Join(err, s.dropPublished(ctx, retention))
 	}
@@ -196,11 +243,13 @@ func (s *store) maintain(ctx context.Context, retention time.Duration) error {
 }
 
 func (s *store) dropPublished(ctx context.Context, retention time.Duration) error {
-	before := time.Now().Add(-retention)
-	if _, err := s.pool.Exec(ctx, statement("drop_receipts"), named.Args{"before": before}); err != nil {
-		return fmt.Errorf("outbox: drop receipts before %s: %w", before.Format(time.DateOnly), err)
+	old := named.Args{"retention": retention}
+	for _, name := range []string{"drop_receipts", "drop_default", "drop_skipped"} {
+		if _, err := s.pool.Exec(ctx, statement(name), old); err != nil {
+			return fmt.Errorf("outbox: %s older than %s: %w", strings.ReplaceAll(name, "_", " "), retention, err)
+		}
 	}
-	rows, err := s.pool.Query(ctx, statement("old_partitions"), named.Args{"before": before})
+	rows, err := s.pool.Query(ctx, statement("old_partitions"), old)
 	if err != nil {
 		return fmt.Errorf("outbox: list partitions: %w", err)
 	}

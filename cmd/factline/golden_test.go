@@ -53,7 +53,7 @@ func TestTables(t *testing.T) {
 	outboxes := []outboxRow{
 		{Service: "quote-service", Pending: 12, Parked: 1, OldestSeconds: 400, StatusReport: outbox.StatusReport{
 			Lanes:   []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01J", Epoch: 2, LeaseSeconds: 1.5, LowWater: 90, Pending: 12, OldestSeconds: 400, Parked: 1}, {Lane: 1}},
-			Blocker: &outbox.Blocker{PID: 77, Database: "factline_quote", Application: "psql", AgeSeconds: 390},
+			Blocker: &outbox.Blocker{PID: 77, Database: "factline_quote", Application: "psql", AgeSeconds: 390}, DefaultRows: 7,
 		}},
 		{Service: "order-service", StatusReport: outbox.StatusReport{Lanes: []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01K", LeaseSeconds: 2}}}},
 	}
@@ -102,7 +102,8 @@ func TestVerdicts(t *testing.T) {
 		{"an empty outbox is fine", outboxVerdict([]outboxRow{{Service: "a"}}), exitOK, ""},
 		{"a young backlog is fine", outboxVerdict([]outboxRow{{Service: "a", Pending: 9, OldestSeconds: 299}}), exitOK, ""},
 		{"an old backlog is news", outboxVerdict([]outboxRow{{Service: "a", Pending: 9, OldestSeconds: 301}}), exitFound, "outbox status --service a"},
-		{"a parked event is news", outboxVerdict([]outboxRow{{Service: "a"}, {Service: "b", Parked: 1}}), exitFound, "outbox status --service b"},
+		{"a parked event is news", outboxVerdict([]outboxRow{{Service: "a"}, {Service: "b", Parked: 1}}), exitFound, "outbox parked --service b"},
+		{"an event without a partition is news", outboxVerdict([]outboxRow{{Service: "a", StatusReport: outbox.StatusReport{DefaultRows: 1}}}), exitFound, "serve a"},
 		{"a whole chain is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.OK}}}), exitOK, ""},
 		{"an event under way is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Waiting}}}), exitOK, ""},
 		{"a broken link is news", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Broken, Command: "serve x"}}}), exitFound, "serve x"},

@@ -21,13 +21,13 @@ func newOutbox(a *app) *cobra.Command {
 	var service string
 	status := &cobra.Command{
 		Use:   "status",
-		Short: "Show what waits to be published; 3 when events are parked or older than 5 minutes",
+		Short: "Show what waits to be published; 3 when events are parked, older than 5 minutes or without a partition",
 		Args:  noArgs,
 	}
 	status.Flags().StringVar(&service, "service", "", "show the lanes of this SERVICE (default a line for each service)")
 	t := targetFlags(status)
 	status.RunE = func(cmd *cobra.Command, _ []string) error { return a.outboxStatus(cmd.Context(), t, service) }
-	return newGroup("outbox", "Events that wait to be published", status)
+	return newGroup("outbox", "Events that wait to be published", status, newOutboxParked(a), newOutboxResolve(a))
 }
 
 type outboxRow struct {
@@ -114,8 +114,23 @@ func writeLanes(w io.Writer, r outboxRow) error {
 func writeBlockers(w io.Writer, rows []outboxRow) error {
 	for _, r := range rows {
 		if b := r.Blocker; b != nil && b.AgeSeconds > 10 {
-			_, err := fmt.Fprintf(w, "\nthe oldest writing transaction is %s old (pid %d, database %s, application %s): events after it wait for it\n",
-				render.Duration(seconds(b.AgeSeconds)), b.PID, render.Safe(b.Database), render.Safe(b.Application))
+			_, err := fmt.Fprintf(w, "\nthe oldest writing transaction is %s old (%s): gaps cannot be proved empty before it ends\n",
+				render.Duration(seconds(b.AgeSeconds)), render.Safe(b.String()))
+			if err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return writeDefaultRows(w, rows)
+}
+
+func writeDefaultRows(w io.Writer, rows []outboxRow) error {
+	for _, r := range rows {
+		if r.DefaultRows == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "\n%d events of %s are in the default partition: none was made for their day; let its relay run\n", r.DefaultRows, r.Service); err != nil {
 			return err
 		}
 	}
@@ -135,7 +150,10 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 func outboxVerdict(rows []outboxRow) error {
 	for _, r := range rows {
 		if r.Parked > 0 {
-			return foundf("outbox status --service "+r.Service, "outbox: %d events of %s are parked and hold back their keys", r.Parked, r.Service)
+			return foundf("outbox parked --service "+r.Service, "outbox: %d events of %s are parked and hold back their keys", r.Parked, r.Service)
+		}
+		if r.DefaultRows > 0 {
+			return foundf("serve "+r.Service, "outbox: events of %s are in the default partition; its relay makes the partitions of the days ahead", r.Service)
 		}
 		if r.OldestSeconds > oldAfter.Seconds() {
 			return foundf("outbox status --service "+r.Service, "outbox: the oldest event of %s waits for %s; see whether its relay and the broker run",

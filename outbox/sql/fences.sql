@@ -1,3 +1,7 @@
-SELECT DISTINCT lane, topic, record_key
+-- Which keys are held back, and whether no culprit stands before all their rows
+-- any more: then they are to be sent.
+SELECT lane, topic, coalesce(record_key, '') AS record_key,
+    min(position) < coalesce(min(position) FILTER (WHERE is_culprit), 9223372036854775807) AS released
 FROM factline.outbox_parked
-WHERE lane = ANY(@lanes::smallint[])
+WHERE lane = ANY(@lanes::smallint[]) AND skipped_at IS NULL
+GROUP BY 1, 2, 3

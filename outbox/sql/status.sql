@@ -25,6 +25,6 @@ LEFT JOIN LATERAL (
     ORDER BY e.position LIMIT 1
 ) AS oldest ON pending.events > coalesce(ahead.events, 0)
 LEFT JOIN LATERAL (
-    SELECT count(*) AS events FROM factline.outbox_parked k WHERE k.lane = l.lane
+    SELECT count(*) AS events FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.skipped_at IS NULL
 ) AS parked ON true
 ORDER BY l.lane

@@ -1,0 +1,1 @@
+SELECT count(*) FROM (SELECT FROM factline.outbox_event_default LIMIT @count_limit::int) AS page

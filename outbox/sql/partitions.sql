@@ -1,0 +1,7 @@
+WITH seen AS (
+    INSERT INTO factline.outbox_topic (topic, partitions)
+    SELECT * FROM unnest(@topics::text[], @counts::int[]) AS s(topic, partitions)
+    WHERE NOT EXISTS (SELECT FROM factline.outbox_topic t WHERE t.topic = s.topic)
+    ON CONFLICT DO NOTHING
+)
+SELECT topic, partitions FROM factline.outbox_topic
