@@ -42,6 +42,10 @@ func statement(name string) string {
 const (
 	// Open waits for an operator.
 	Open = "OPEN"
+	// Redriven is on its way to its group.
+	Redriven = "REDRIVEN"
+	// Applied had its effect after a redrive.
+	Applied = "APPLIED"
 	// Skipped was given up for good, with a reason.
 	Skipped = "SKIPPED"
 )

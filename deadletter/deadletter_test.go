@@ -163,13 +163,17 @@ func TestGetAndListTellTheWholeStory(t *testing.T) {
 
 func TestEveryStatementPreparesOnTheMigratedSchema(t *testing.T) {
 	t.Parallel()
-	conn, err := factlinetest.Postgres(t, migrated).Acquire(t.Context())
+	conn, err := factlinetest.Postgres(t, operations).Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Release()
 	for name, sql := range deadletter.Statements() {
-		if _, err := conn.Conn().Prepare(t.Context(), name, sql); err != nil {
+		positional, _, err := pgx.NamedArgs{}.RewriteQuery(t.Context(), conn.Conn(), sql, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Conn().Prepare(t.Context(), name, positional); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -46,8 +46,8 @@ func Rooms() map[string]Room {
 			Modules: []string{pgx, kgo, kadm, kmsg, prometheus, otel, otelTrace, xsync},
 		},
 		"deadletter": {
-			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer"},
-			Modules: []string{pgx},
+			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer", "internal/named"},
+			Modules: []string{pgx, kgo},
 		},
 		"replay": {
 			IsLibrary: true, Imports: []string{"envelope", "contract", "inbox", "consumer"},
