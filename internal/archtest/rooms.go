@@ -102,7 +102,7 @@ func Brings() map[string][]string {
 
 // Services are the packages below platform/internal that own data. They never
 // import each other: what one knows of another it learned from an event.
-func Services() []string { return []string{"quote", "order", "projection"} }
+func Services() []string { return []string{"quote", "order", "projection", "operations"} }
 
 // Shared are the packages below platform/internal that services may import.
 // None of them knows an aggregate.
