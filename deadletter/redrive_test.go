@@ -287,13 +287,7 @@ func TestARedriveThatIsKilledHalfWayGoesOnAndAppliesEachOnceInOrder(t *testing.T
 	total := lettersOfLargeTest()
 	const perKey = 10
 	producer := b.cluster.Client(t)
-	collector, err := deadletter.NewCollector(deadletter.CollectorConfig{
-		Group: "platform-operations.dead-letters.consumer", Pool: b.ops, Brokers: b.cluster.Addrs(), Topics: []string{dltTopic},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.background(collector.Run)
+	b.collector(nil)
 	var letters []dead
 	for i := range total {
 		letters = append(letters, b.dead(fmt.Sprintf("k%05d", i/perKey), int64(i%perKey+1)))

@@ -319,7 +319,7 @@ func lettersOfLargeTest() int {
 	if os.Getenv("FACTLINE_LARGE") != "" {
 		return 100_000
 	}
-	return 20_000
+	return 10_000
 }
 
 func contains(t *testing.T, text string, parts ...string) {
