@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -23,7 +22,7 @@ const maxLetterBytes = 8 << 20
 
 func (r *run) bury(it *item, f *fault) {
 	b := &burial{
-		id: "dlt_" + envelope.NewID(), item: it, fault: f,
+		id: or(it.retry.DeadLetterID, "dlt_"+envelope.NewID()), item: it, fault: f,
 		blocks: r.scope.Mode == inbox.Ordered && !r.scope.Continue && it.event.Fault != inbox.Unreadable,
 	}
 	if f.class == VersionConflict {
@@ -50,10 +49,11 @@ func (r *run) queueBurial(batch *pgx.Batch, b *burial) {
 	})
 }
 
-// forward sends new dead letters to the dead-letter topic, through the outbox
-// of this transaction. One that the database has already is not sent again.
+// forward sends new dead letters and what is tried again to their topics, through
+// the outbox of this transaction. A letter that the database has already is not
+// sent again.
 func (r *run) forward(ctx context.Context, tx pgx.Tx) error {
-	var records []outbox.Record
+	records := r.retryRecords()
 	for _, b := range r.letters {
 		if !b.isNew {
 			continue
@@ -126,23 +126,3 @@ func storable(message string) string {
 }
 
 func storedHeaders(headers []envelope.Header) []byte { return envelope.EncodeHeaders(headers) }
-
-// faultOf classifies what a handler returned. attempts is how many were made.
-// final is false while another attempt may follow.
-func faultOf(err error, attempts, maxAttempts int) (f *fault, final bool) {
-	var own *handlerError
-	var contract *contractError
-	message := err.Error()
-	if errors.As(err, &own) && own.stack != "" {
-		message += "\n" + own.stack
-	}
-	switch _, later := RetryDelay(err); {
-	case errors.As(err, &contract):
-		return &fault{SchemaValidationFailed, message, attempts}, true
-	case IsPermanent(err):
-		return &fault{HandlerFailed, message, attempts}, true
-	case later:
-		return &fault{DependencyExhausted, message, attempts}, attempts >= maxAttempts
-	}
-	return &fault{HandlerFailed, message, attempts}, attempts >= maxAttempts
-}

@@ -200,11 +200,14 @@ func bytesOf(field string, text *string, encoding string) ([]byte, error) {
 }
 
 // deadLetterTopic is the dead-letter topic of a topic that no contract names.
-func deadLetterTopic(topic string) string {
+func deadLetterTopic(topic string) string { return derivedTopic(topic, "dlt") }
+
+// derivedTopic puts a part before the version of a topic's name.
+func derivedTopic(topic, part string) string {
 	if dot := strings.LastIndex(topic, ".v"); dot > 0 {
 		if _, err := strconv.Atoi(topic[dot+2:]); err == nil {
-			return topic[:dot] + ".dlt" + topic[dot:]
+			return topic[:dot] + "." + part + topic[dot:]
 		}
 	}
-	return topic + ".dlt.v1"
+	return topic + "." + part + ".v1"
 }

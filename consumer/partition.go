@@ -39,6 +39,7 @@ type partition struct {
 	bytes   int       // of the queued values
 	since   time.Time // when the oldest queued record was received
 	release []inbox.Aggregate
+	due     []int64 // offsets of events to try again
 	paused  bool
 	// busy is set while somebody handles the partition's records; from, passed
 	// and passedAt are his then.
@@ -144,7 +145,7 @@ func (p *partition) waiting() (waits bool, due <-chan time.Time) {
 	if p.busy {
 		return false, nil // whoever is at it signals
 	}
-	if len(p.queue) > 0 || len(p.release) > 0 {
+	if len(p.queue) > 0 || len(p.release) > 0 || len(p.due) > 0 {
 		return true, nil
 	}
 	if p.passed <= p.from {
@@ -264,6 +265,13 @@ func (p *partition) handle() error {
 	if !p.seize() {
 		return nil // another partition took it along
 	}
+	if offset, ok := p.nextDue(); ok {
+		leave()
+		if err := p.tryAgain(offset); err != nil {
+			p.free()
+			return err
+		}
+	}
 	shares := p.s.gather(p)
 	if len(shares) == 1 && shares[0].p == p {
 		defer p.free()
@@ -277,7 +285,7 @@ func (p *partition) handle() error {
 func (p *partition) handleAlone(only *share, leave func()) error {
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if _, failed := errors.AsType[*handlerError](err); failed {
-		return p.oneByOne(only)
+		return p.oneByOne(only, false)
 	}
 	if err == nil {
 		p.s.askReleases(done)

@@ -119,8 +119,8 @@ func setup(t *testing.T, partitions int) *bundle {
 	b.outbox = ob
 	b.cfg = consumer.Config{
 		Group: group, Service: service, Pool: b.pool, Brokers: b.kafka.Addrs(), Outbox: ob, Contracts: rules{},
-		Subscriptions: []consumer.Subscription{{Topic: orders, Handlers: map[string]consumer.Handler{"OrderCaptured": record, "OrderChanged": record}}},
-		BackoffMin:    time.Millisecond, BackoffMax: 20 * time.Millisecond,
+		Subscriptions:   []consumer.Subscription{{Topic: orders, Handlers: map[string]consumer.Handler{"OrderCaptured": record, "OrderChanged": record}}},
+		InPlaceAttempts: 5, BackoffMin: time.Millisecond, BackoffMax: 20 * time.Millisecond,
 		CommitInterval: 5 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
 		Registerer: prometheus.NewRegistry(),
 		Logger:     textLogger(b.logs),
