@@ -21,6 +21,7 @@ const maxMessageBytes = 8 << 10
 const maxLetterBytes = 8 << 20
 
 func (r *run) bury(it *item, f *fault) {
+	f = f.again(it)
 	b := &burial{
 		id: or(it.retry.DeadLetterID, "dlt_"+envelope.NewID()), item: it, fault: f,
 		blocks: r.scope.Mode == inbox.Ordered && !r.scope.Continue && it.event.Fault != inbox.Unreadable,
@@ -42,7 +43,7 @@ func (r *run) queueBurial(batch *pgx.Batch, b *burial) {
 	batch.Queue(statement("bury"), b.id, r.scope.Consumer, r.scope.Topic, it.msg.Partition, it.msg.Offset,
 		e.Aggregate.TenantID, e.Aggregate.Type, e.Aggregate.ID, e.Version, e.EventID, it.msg.EventType,
 		string(b.fault.class), storable(b.fault.message), b.fault.attempts, b.blocks, []byte(e.BlockKey),
-		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now,
+		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now, e.Redriven,
 	).Exec(func(tag pgconn.CommandTag) error {
 		b.isNew = tag.RowsAffected() == 1
 		return nil
@@ -74,6 +75,8 @@ func (r *run) forward(ctx context.Context, tx pgx.Tx) error {
 func (r *run) deadLetterRecord(b *burial) (outbox.Record, error) {
 	it := b.item
 	letter := DeadLetter{
+		ID: b.id, RedriveID: it.retry.RedriveID, Blocks: b.blocks, TenantID: it.event.Aggregate.TenantID,
+		AggregateType: it.event.Aggregate.Type, AggregateID: it.event.Aggregate.ID, AggregateVersion: it.event.Version,
 		FailedAt: r.now, SourceTopic: it.msg.Topic, SourcePartition: it.msg.Partition, SourceOffset: it.msg.Offset,
 		ConsumerGroup: r.scope.Consumer, EventID: it.event.EventID, EventType: it.msg.EventType,
 		ErrorClass: b.fault.class, ErrorMessage: storable(b.fault.message), AttemptCount: b.fault.attempts,

@@ -257,6 +257,9 @@ func (p *partition) awaitFree() {
 // handle settles what waits in the partition: together with what waits in
 // others of its topic, or alone after that failed.
 func (p *partition) handle() error {
+	if p.topic.redrives {
+		return p.handleRedrives()
+	}
 	leave, err := p.s.turn(p)
 	if err != nil {
 		return err
@@ -307,22 +310,31 @@ func (p *partition) pass(taken *share) bool {
 		slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
 		return false
 	}
-	switch {
-	case p.passed <= p.from:
-		p.passedAt = time.Now().Add(keepPassed)
-	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
+	if !p.passTo(taken.next) {
 		return false
 	}
-	p.passed = taken.next
-	p.finished.Store(p.passed)
 	r := p.s.r
-	r.setLag(p.topic.Topic, p.id, p.highWater.Load()-p.passed)
 	done := &run{chunk: r.newChunk(p.topic, -1, taken), items: items}
 	for i := range items {
 		done.plan.Steps = append(done.plan.Steps, inbox.Step{Event: i, Verdict: inbox.Advance})
 	}
 	r.countEvents(done)
 	r.logChunk(done)
+	return true
+}
+
+// passTo moves over records without effect, unless the database should know of
+// those before by now.
+func (p *partition) passTo(next int64) bool {
+	switch {
+	case p.passed <= p.from:
+		p.passedAt = time.Now().Add(keepPassed)
+	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
+		return false
+	}
+	p.passed = next
+	p.finished.Store(next)
+	p.s.r.setLag(p.topic.Topic, p.id, p.highWater.Load()-next)
 	return true
 }
 

@@ -44,6 +44,8 @@ type topicPlan struct {
 	goesOn bool
 	// tiers are the pauses of the retry chain, shortest first.
 	tiers []tier
+	// redrives is set for a retry topic, which is read for its redrives alone.
+	redrives bool
 }
 
 func planTopic(s Subscription, contracts Contracts) *topicPlan {

@@ -79,6 +79,13 @@ func (rules) Validate(eventType string, version int, value []byte) error {
 	return nil
 }
 
+// continuing is rules whose topic goes on behind a dead letter.
+type continuing struct{ rules }
+
+func (continuing) Topic(name string) (*contract.Topic, bool) {
+	return &contract.Topic{Name: name, OnDeadLetter: "continue"}, name == orders
+}
+
 // bundle is what a test of the runner needs.
 type bundle struct {
 	t      *testing.T
@@ -106,6 +113,8 @@ func (l *logBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.text.String()
 }
+
+func (b *bundle) dsn() string { return factlinetest.DSN(b.pool) }
 
 func setup(t *testing.T, partitions int) *bundle {
 	t.Helper()

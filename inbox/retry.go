@@ -81,6 +81,33 @@ func scanHeld(row pgx.CollectableRow) (h HeldRecord, err error) {
 	return h, err
 }
 
+// TakeRedrive makes an open dead letter of a consumer due for one more attempt,
+// in one transaction. It reports false, and changes nothing, where the letter is
+// unknown or not open, where it was redriven with this id before, and for a
+// tombstone.
+func TakeRedrive(ctx context.Context, db interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}, consumer, deadLetterID, redriveID string, now time.Time,
+) (taken bool, err error) {
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		var n int
+		err := tx.QueryRow(ctx, statement("lock_letter"), deadLetterID, consumer).Scan(&n)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, statement("take_redrive"), deadLetterID, consumer, redriveID, now).Scan(&n)
+		taken = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("inbox: redrive %s of %s: %w", deadLetterID, consumer, err)
+	}
+	return taken, nil
+}
+
 // WaitForRetry returns those of ids that failed before and wait for their next
 // attempt.
 func WaitForRetry(ctx context.Context, tx Querier, s Scope, ids []string) ([]string, error) {
