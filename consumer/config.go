@@ -66,17 +66,22 @@ type Config struct {
 	// MaxQueuedRecords is the most records of a partition read ahead; beyond it,
 	// or 16 MiB, the partition's fetching pauses. Default 8 × MaxChunkRecords.
 	MaxQueuedRecords int
-	// MaxAttempts is how often a failing event is tried before it becomes a dead
-	// letter. The count survives crashes. Default 5.
-	MaxAttempts int
-	// BackoffMin and BackoffMax bound the pause before the next attempt, which
-	// doubles and carries up to a fifth of jitter. Default 200ms and 30s.
+	// InPlaceAttempts is how often a failing event is tried at once, with
+	// BackoffMin in between, before it waits for the tiers of its topic's retry
+	// chain, which have one attempt each. Its partition waits during these alone.
+	// The count survives crashes. Default 2.
+	InPlaceAttempts int
+	// BackoffMin and BackoffMax bound the pause before the next attempt in place,
+	// and before a transaction is run again that the database failed. It doubles
+	// and carries up to a fifth of jitter. Default 100ms and 30s.
 	BackoffMin, BackoffMax time.Duration
 	// CommitInterval is how often finished offsets go to Kafka. Crashing in
 	// between repeats deliveries, not effects. Default 100ms.
 	CommitInterval time.Duration
 	// SweepInterval is how often held events are looked at whose turn came
-	// without a new record, for instance after a skip. Default 1s.
+	// without a new record, for instance after a skip, and by which another
+	// instance's failed events are seen. Due ones are tried when they are due.
+	// Default 1s.
 	SweepInterval time.Duration
 	// GapAlertAfter is how long a missing version may hold events before it is
 	// logged as an error and counted. Default 15m. Negative never alerts.
@@ -97,7 +102,8 @@ type Config struct {
 	// TracerProvider makes a span per handled event, child of the span that
 	// published it. Nil makes none.
 	TracerProvider trace.TracerProvider
-	// Now gives the times of rows and dead letters. Default time.Now.
+	// Now gives the times of rows and dead letters, and says when a failed event is
+	// due. Default time.Now.
 	Now func() time.Time
 	// Hooks may implement AfterEffectHook. Nil has none.
 	Hooks any
@@ -116,8 +122,8 @@ func (c Config) WithDefaults() Config {
 	c.MaxChunkRecords = or(c.MaxChunkRecords, 500)
 	c.MaxConcurrentChunks = or(c.MaxConcurrentChunks, c.defaultConcurrency())
 	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 8*c.MaxChunkRecords)
-	c.MaxAttempts = or(c.MaxAttempts, 5)
-	c.BackoffMin = or(c.BackoffMin, 200*time.Millisecond)
+	c.InPlaceAttempts = or(c.InPlaceAttempts, 2)
+	c.BackoffMin = or(c.BackoffMin, 100*time.Millisecond)
 	c.BackoffMax = or(c.BackoffMax, 30*time.Second)
 	c.CommitInterval = or(c.CommitInterval, 100*time.Millisecond)
 	c.SweepInterval = or(c.SweepInterval, time.Second)
@@ -186,7 +192,7 @@ func (c Config) validateNumbers(p *problems) {
 	}
 	positive("MaxChunkRecords", c.MaxChunkRecords, 10_000)
 	positive("MaxConcurrentChunks", c.MaxConcurrentChunks, 1000)
-	positive("MaxAttempts", c.MaxAttempts, 1000)
+	positive("InPlaceAttempts", c.InPlaceAttempts, 1000)
 	if c.Linger < 0 || c.Linger > 5*time.Second {
 		p.add("Linger", "%s is outside 0 to 5s", c.Linger)
 	}
@@ -231,6 +237,11 @@ func (s Subscription) validate(p *problems, at string, contracts Contracts) {
 	}
 	if s.DeadLetterTopic != "" && !strings.Contains(s.DeadLetterTopic, ".dlt.") {
 		p.add(at+"DeadLetterTopic", "%s does not contain \".dlt.\", by which the relay knows the topics that take letters larger than an event; name it like %s", s.DeadLetterTopic, deadLetterTopic(s.Topic))
+	}
+	for i, d := range s.RetryTiers {
+		if d <= 0 || (i > 0 && d <= s.RetryTiers[i-1]) {
+			p.add(at+"RetryTiers", "%s is not longer than what stands before it; begin with the shortest pause", d)
+		}
 	}
 	if s.Mode < Ordered || s.Mode > Latest {
 		p.add(at+"Mode", "%d is no mode; use Ordered, Unordered or Latest", s.Mode)

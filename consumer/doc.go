@@ -24,7 +24,7 @@
 // What fails how: a serialization failure, a deadlock, a lost connection, an
 // unknown outcome of a commit, a rebalance or a shutdown is no failure of a
 // handler and is retried without using an attempt. Any other error of a handler
-// is retried in place with backoff up to [Config.MaxAttempts], then the event
+// is retried in place with backoff up to [Config.InPlaceAttempts], then the event
 // goes to the dead-letter topic through the outbox, in the transaction that
 // also records it, blocks its key and moves the offset. [Permanent] skips the
 // attempts, [RetryAfter] sets the pause, [Rejected] commits a refusal as a

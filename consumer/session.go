@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,10 +99,6 @@ func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *
 
 func (s *session) clientOptions() []kgo.Opt {
 	cfg := s.r.cfg
-	topics := make([]string, 0, len(cfg.Subscriptions))
-	for _, sub := range cfg.Subscriptions {
-		topics = append(topics, sub.Topic)
-	}
 	opts := []kgo.Opt{kgo.ClientID(cfg.Service)}
 	if cfg.Linger > 0 {
 		opts = append(opts, kgo.FetchMinBytes(lingerBytes), kgo.FetchMaxWait(max(cfg.Linger, 10*time.Millisecond)))
@@ -108,7 +106,7 @@ func (s *session) clientOptions() []kgo.Opt {
 	return append(append(opts, cfg.ClientOptions...),
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ConsumerGroup(cfg.Group),
-		kgo.ConsumeTopics(topics...),
+		kgo.ConsumeTopics(slices.Sorted(maps.Keys(s.r.topics))...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		// An offset that the log no longer holds stops its partition. The
