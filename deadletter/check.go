@@ -110,6 +110,10 @@ func (s *Store) checkContracts(ctx context.Context, plan *Plan, chunk []planned)
 	}
 	for _, o := range originals {
 		p := byID[o.LetterID]
+		if o.Value == nil {
+			p.refuse(RefusedRoute, "it is a tombstone, which groups do not try again: it would delete what came after it")
+			continue
+		}
 		if fault := s.contractFault(o.Value); fault != "" {
 			p.refuse(RefusedContract, "%s", fault)
 			continue
@@ -130,12 +134,8 @@ func mapKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// contractFault says what is wrong with a value today, or nothing. A tombstone
-// breaks no contract.
+// contractFault says what is wrong with a value today, or nothing.
 func (s *Store) contractFault(value []byte) string {
-	if value == nil {
-		return ""
-	}
 	e, err := envelope.DecodeRaw(value)
 	if err == nil {
 		err = s.cfg.Contracts.Validate(e.EventType, e.EventVersion, value)

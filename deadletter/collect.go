@@ -31,29 +31,18 @@ type row struct {
 	headersEncoding []byte
 }
 
-// newer is what later versions of consumer.DeadLetter say beside the rest.
-type newer struct {
-	DeadLetterID string `json:"deadLetterId"`
-	BlocksKey    *bool  `json:"blocksKey"`
-}
-
 // consumersID is what a consumer makes; another id could claim to be a derived one.
 var consumersID = regexp.MustCompile(`^dlt_[0-9A-Za-z]{1,40}$`)
 
 func decode(r *kgo.Record) row {
 	w := row{dltTopic: r.Topic, dltPartition: r.Partition, dltOffset: r.Offset}
-	var extra newer
-	err := json.Unmarshal(r.Value, &w.Record)
-	if err == nil {
-		err = json.Unmarshal(r.Value, &extra)
-	}
-	if err != nil || w.Record.SourceTopic == "" {
+	if err := json.Unmarshal(r.Value, &w.Record); err != nil || w.Record.SourceTopic == "" {
 		w.Record = foreign(r)
 	}
 	w.clean()
 	w.describe()
 	w.derivedID = derivedID(w.Record)
-	w.ID, w.BlocksKey = extra.DeadLetterID, extra.BlocksKey
+	w.ID = w.Record.ID
 	if !consumersID.MatchString(w.ID) {
 		w.ID = w.derivedID
 	}
@@ -77,7 +66,7 @@ func foreign(r *kgo.Record) consumer.DeadLetter {
 func (w *row) clean() {
 	d := &w.Record
 	for text, limit := range map[*string]int{
-		&d.SourceTopic: 255, &d.ConsumerGroup: 255, &d.EventID: 255, &d.EventType: 255, &d.ErrorMessage: 16 << 10,
+		&d.SourceTopic: 255, &d.ConsumerGroup: 255, &d.EventID: 255, &d.EventType: 255, &d.RedriveID: 255, &d.ErrorMessage: 16 << 10,
 	} {
 		*text = storable(*text, limit)
 	}
@@ -95,13 +84,15 @@ func storable(text string, limit int) string {
 	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
 }
 
-// describe takes what the original record says of its event, as far as it can
-// be read.
+// describe takes what the record says of its event, or else the original one, as
+// far as it can be read.
 func (w *row) describe() {
 	d := w.Record
-	if e, err := envelope.DecodeRaw(d.OriginalValue); err == nil {
+	w.TenantID, w.AggregateType, w.AggregateID, w.AggregateVersion = d.TenantID, d.AggregateType, d.AggregateID, d.AggregateVersion
+	if e, err := envelope.DecodeRaw(d.OriginalValue); err == nil && d.AggregateID == "" {
 		w.TenantID, w.AggregateType, w.AggregateID, w.AggregateVersion = e.TenantID, e.AggregateType, e.AggregateID, e.AggregateVersion
-	} else if tenant, ok := envelope.HeaderValue(d.OriginalHeaders, envelope.HeaderTenantID); ok {
+	}
+	if tenant, ok := envelope.HeaderValue(d.OriginalHeaders, envelope.HeaderTenantID); ok && w.TenantID == "" {
 		w.TenantID = string(tenant)
 	}
 	for _, text := range []*string{&w.TenantID, &w.AggregateType, &w.AggregateID} {
@@ -179,7 +170,8 @@ func (r *rows) args(now time.Time) named.Args {
 		"messages":           column(r, func(w *row) string { return w.Record.ErrorMessage }),
 		"fingerprints":       column(r, func(w *row) string { return w.Fingerprint }),
 		"attempts":           column(r, func(w *row) int32 { return int32(min(max(w.Record.AttemptCount, 0), 1<<30)) }), //nolint:gosec // bounded beside
-		"blocks_keys":        column(r, func(w *row) *bool { return w.BlocksKey }),
+		"blocks_keys":        column(r, func(w *row) bool { return w.Record.Blocks }),
+		"redrive_ids":        column(r, func(w *row) string { return w.Record.RedriveID }),
 		"order_keys":         column(r, func(w *row) []byte { return w.orderKey }),
 		"record_keys":        column(r, func(w *row) []byte { return w.Record.OriginalKey }),
 		"headers":            column(r, func(w *row) []byte { return w.headersEncoding }),

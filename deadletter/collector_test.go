@@ -83,7 +83,7 @@ func TestALetterKeepsCoordinatesBytesAndHistory(t *testing.T) {
 	}
 	r := l.Record
 	if r.SourceTopic != topic || r.SourceOffset != d.offset || r.ConsumerGroup != group || string(r.OriginalKey) != "a" ||
-		string(r.OriginalValue) != string(d.value) || len(r.OriginalHeaders) != 1 || r.AttemptCount != 5 || *l.BlocksKey != true {
+		string(r.OriginalValue) != string(d.value) || len(r.OriginalHeaders) != 1 || r.AttemptCount != 5 || !r.Blocks {
 		t.Errorf("record = %+v", r)
 	}
 	if l.AggregateID != "a" || l.AggregateVersion != 3 || l.TenantID != "tenant_001" || l.Failures != 2 || r.ErrorMessage != "worse" || len(l.History) != 2 {

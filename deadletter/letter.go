@@ -31,9 +31,6 @@ type Letter struct {
 	Fingerprint string `json:"fingerprint"`
 	// Failures is how many records told of it: one more after each failed redrive.
 	Failures int `json:"failures"`
-	// BlocksKey says whether later events of its key wait, nil where the record
-	// does not.
-	BlocksKey *bool `json:"blocksKey,omitempty"`
 	// FirstFailedAt is the time of the first record, Record.FailedAt of the newest.
 	FirstFailedAt time.Time `json:"firstFailedAt"`
 	// State is Open, Redriven, Applied or Skipped, as far as the store knows.
@@ -181,11 +178,12 @@ func scanLetter(row pgx.CollectableRow) (l Letter, err error) {
 	d := &l.Record
 	err = row.Scan(&l.ID, &d.ConsumerGroup, &d.SourceTopic, &d.SourcePartition, &d.SourceOffset, &l.TenantID,
 		&l.AggregateType, &l.AggregateID, &l.AggregateVersion, &d.EventID, &d.EventType, &d.ErrorClass, &d.ErrorMessage,
-		&l.Fingerprint, &d.AttemptCount, &l.Failures, &l.BlocksKey, &d.OriginalKey, &headers, &d.OriginalValue, &d.Omitted,
+		&l.Fingerprint, &d.AttemptCount, &l.Failures, &d.Blocks, &d.OriginalKey, &headers, &d.OriginalValue, &d.Omitted,
 		&l.FirstFailedAt, &d.FailedAt, &l.State, &l.StateAt)
 	if err != nil {
 		return Letter{}, err
 	}
+	d.ID, d.TenantID, d.AggregateType, d.AggregateID, d.AggregateVersion = l.ID, l.TenantID, l.AggregateType, l.AggregateID, l.AggregateVersion
 	d.OriginalHeaders, err = envelope.DecodeHeaders(headers)
 	return l, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,10 +25,10 @@ type Standing struct {
 	Reachable, Found bool
 	// ID and State are the group's own.
 	ID, State string
-	// FailedAt is when it was given up the last time.
-	FailedAt time.Time
+	// RedriveID is that of the last redrive that the group took.
+	RedriveID string
 	// Blocks says that later events of its key wait. BlockedBy is then the letter
-	// they wait for: the lowest open version.
+	// they wait for, the lowest open version, or an event that is being retried.
 	Blocks    bool
 	BlockedBy string
 	// Version is the event's, 0 where it counts none. Applied is the last version
@@ -81,7 +80,7 @@ func look(ctx context.Context, pool *pgxpool.Pool, letters []Reference, indexes 
 	}
 	var ordinal int64
 	s := Standing{Reachable: true, Found: true}
-	_, err = pgx.ForEachRow(rows, []any{&ordinal, &s.ID, &s.State, &s.FailedAt, &s.Blocks, &s.BlockedBy, &s.Version, &s.Applied}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&ordinal, &s.ID, &s.State, &s.RedriveID, &s.Blocks, &s.BlockedBy, &s.Version, &s.Applied}, func() error {
 		into[indexes[ordinal-1]] = s
 		s.Applied = nil
 		return nil

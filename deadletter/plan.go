@@ -262,8 +262,7 @@ func (s *Store) storePlan(ctx context.Context, plan Plan, all []planned) error {
 
 func itemColumns() []string {
 	return []string{
-		"redrive_id", "seq", "letter_id", "group_letter_id", "retry_topic", "lane", "failures", "group_failed_at", "record_bytes",
-		"state", "code", "detail",
+		"redrive_id", "seq", "letter_id", "group_letter_id", "retry_topic", "lane", "failures", "record_bytes", "state", "code", "detail",
 	}
 }
 
@@ -272,12 +271,8 @@ func (p *planned) columns(redriveID string, seq int) []any {
 	if p.code != "" {
 		state = itemRefused
 	}
-	var failedAt *time.Time
-	if p.standing.Found {
-		failedAt = &p.standing.FailedAt
-	}
 	return []any{
-		redriveID, seq, p.letterID, p.standing.ID, p.retryTopic, p.lane, p.failures, failedAt, p.recordBytes, state, p.code, p.detail,
+		redriveID, seq, p.letterID, p.standing.ID, p.retryTopic, p.lane, p.failures, p.recordBytes, state, p.code, p.detail,
 	}
 }
 

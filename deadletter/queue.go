@@ -2,7 +2,6 @@ package deadletter
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,7 +14,6 @@ type item struct {
 	Reference
 	letterID, groupLetterID, retryTopic, lane, fingerprint string
 	failures, recordBytes                                  int
-	groupFailedAt                                          time.Time
 	state                                                  string
 	canary                                                 bool
 }
@@ -42,12 +40,8 @@ type queue struct {
 func (s *Store) loadQueue(ctx context.Context, id string, settings Settings) (*queue, error) {
 	items, err := query(ctx, s, "load_items", named.Args{"redrive_id": id}, func(row pgx.CollectableRow) (*item, error) {
 		var i item
-		var failedAt *time.Time
 		err := row.Scan(&i.seq, &i.ConsumerGroup, &i.Topic, &i.Partition, &i.Offset, &i.letterID, &i.groupLetterID, &i.retryTopic,
-			&i.lane, &i.fingerprint, &i.failures, &failedAt, &i.recordBytes, &i.state)
-		if failedAt != nil {
-			i.groupFailedAt = *failedAt
-		}
+			&i.lane, &i.fingerprint, &i.failures, &i.recordBytes, &i.state)
 		return &i, err
 	})
 	if err != nil {

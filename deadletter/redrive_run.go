@@ -7,20 +7,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"factline.dev/consumer"
 	"factline.dev/envelope"
 	"factline.dev/internal/named"
 	"factline.dev/outbox"
 )
 
-// Headers that a redrive adds to the original ones. The first names the only
-// group that may take the record.
+// Headers that a redrive adds beside consumer.HeaderRetryGroup, HeaderRedriveID
+// and HeaderDeadLetterID: where the event stood first.
 const (
-	HeaderRetryGroup      = "retry-group"
-	HeaderRedriveID       = "redrive-id"
-	HeaderDeadLetterID    = "dead-letter-id"
-	HeaderSourceTopic     = "source-topic"
-	HeaderSourcePartition = "source-partition"
-	HeaderSourceOffset    = "source-offset"
+	headerSourceTopic     = "source-topic"
+	headerSourcePartition = "source-partition"
+	headerSourceOffset    = "source-offset"
 )
 
 // The pause between two looks at outcomes doubles while nothing moves.
@@ -224,8 +222,8 @@ func (r *redrive) record(i *item, l lockedLetter) (outbox.Record, error) {
 		return outbox.Record{}, fmt.Errorf("headers of %s: %w", i.letterID, err)
 	}
 	for _, h := range []struct{ name, value string }{
-		{HeaderRetryGroup, i.ConsumerGroup}, {HeaderRedriveID, r.id}, {HeaderDeadLetterID, i.groupLetterID},
-		{HeaderSourceTopic, i.Topic}, {HeaderSourcePartition, fmt.Sprint(i.Partition)}, {HeaderSourceOffset, fmt.Sprint(i.Offset)},
+		{consumer.HeaderRetryGroup, i.ConsumerGroup}, {consumer.HeaderRedriveID, r.id}, {consumer.HeaderDeadLetterID, i.groupLetterID},
+		{headerSourceTopic, i.Topic}, {headerSourcePartition, fmt.Sprint(i.Partition)}, {headerSourceOffset, fmt.Sprint(i.Offset)},
 	} {
 		headers = append(headers, envelope.Header{Key: h.name, Value: []byte(h.value)})
 	}

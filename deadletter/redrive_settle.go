@@ -54,48 +54,50 @@ func (r *redrive) look(ctx context.Context, waiting []*item) (map[*item]string, 
 	if err != nil {
 		return nil, err
 	}
-	failures, err := r.failures(ctx, ids)
+	back, err := r.reappeared(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	outcomes := map[*item]string{}
 	for n, i := range waiting {
-		if state := i.outcome(standings[n], failures[i.letterID]); state != "" {
+		if state := i.outcome(r.id, standings[n], back[i.letterID]); state != "" {
 			outcomes[i] = state
 		}
 	}
 	return outcomes, nil
 }
 
-// outcome is empty while there is none. A letter that is open may not have
-// reached its group yet: it failed only if that was after the plan.
-func (i *item) outcome(s Standing, failures int) string {
+// outcome is empty while there is none. A letter that is open has failed if its
+// group took this redrive; else the record has not arrived yet. Where the group's
+// database says nothing, a new record on the dead-letter topic does.
+func (i *item) outcome(redriveID string, s Standing, reappeared bool) string {
 	switch {
 	case s.Found && s.State == Applied:
 		return itemApplied
 	case s.Found && s.State == Skipped:
 		return itemSkipped
-	case s.Found && s.State != Open:
-		return ""
-	case failures > i.failures, s.Found && s.FailedAt.After(i.groupFailedAt):
+	case s.Found && s.State == Open && s.RedriveID == redriveID:
+		return itemFailed
+	case !s.Found && reappeared:
 		return itemFailed
 	}
 	return ""
 }
 
-func (r *redrive) failures(ctx context.Context, ids []string) (map[string]int, error) {
-	rows, err := r.store.cfg.Pool.Query(ctx, statement("failures"), named.Args{"letter_ids": ids})
+// reappeared are the letters that this redrive brought back to the dead-letter
+// topic.
+func (r *redrive) reappeared(ctx context.Context, ids []string) (map[string]bool, error) {
+	rows, err := r.store.cfg.Pool.Query(ctx, statement("reappeared"), named.Args{"letter_ids": ids, "redrive_id": r.id})
 	if err != nil {
 		return nil, err
 	}
-	failures := make(map[string]int, len(ids))
+	back := map[string]bool{}
 	var id string
-	var n int
-	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
-		failures[id] = n
+	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
+		back[id] = true
 		return nil
 	})
-	return failures, err
+	return back, err
 }
 
 func (r *redrive) recordOutcomes(ctx context.Context, tx pgx.Tx, outcomes map[*item]string) error {

@@ -52,8 +52,7 @@ var groupDatabase = factlinetest.PostgresTemplate("group", func(ctx context.Cont
 	if err := migrate.Up(ctx, pool, migrate.Config{}); err != nil {
 		return err
 	}
-	_, err = pool.Exec(ctx, `ALTER TABLE factline.dead_letter DROP CONSTRAINT IF EXISTS dead_letter_state_check;
-		CREATE TABLE public.applied (n bigint GENERATED ALWAYS AS IDENTITY, letter_id text, key text, version bigint, redrive_id text)`)
+	_, err = pool.Exec(ctx, `CREATE TABLE public.applied (n bigint GENERATED ALWAYS AS IDENTITY, letter_id text, key text, version bigint, redrive_id text)`)
 	return err
 })
 
@@ -169,6 +168,7 @@ func (b *bench) bury(letters ...dead) {
 func (b *bench) letter(d dead) *kgo.Record {
 	b.t.Helper()
 	text, err := json.Marshal(consumer.DeadLetter{
+		ID: d.id, Blocks: true,
 		FailedAt: d.failedAt, SourceTopic: topic, SourceOffset: d.offset, ConsumerGroup: group, EventID: "e", EventType: "OrderCaptured",
 		ErrorClass: consumer.HandlerFailed, ErrorMessage: d.message, AttemptCount: 5, OriginalKey: []byte(d.order),
 		OriginalHeaders: []envelope.Header{{Key: "eventType", Value: []byte("OrderCaptured")}}, OriginalValue: d.value,
@@ -176,7 +176,6 @@ func (b *bench) letter(d dead) *kgo.Record {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	text = append([]byte(`{"deadLetterId":"`+d.id+`","blocksKey":true,`), text[1:]...)
 	return &kgo.Record{Topic: dltTopic, Key: []byte(d.order), Value: text, Timestamp: d.failedAt}
 }
 
@@ -255,10 +254,10 @@ func (b *bench) takeRedrives(ctx context.Context, client *kgo.Client, fails func
 				continue
 			}
 			if fails(headers["dead-letter-id"]) {
-				batch.Queue(`UPDATE factline.dead_letter SET failed_at = clock_timestamp() WHERE dead_letter_id = $1 AND state = 'OPEN'`, headers["dead-letter-id"])
+				batch.Queue(`UPDATE factline.dead_letter SET redrive_id = $2 WHERE dead_letter_id = $1 AND state = 'OPEN'`, headers["dead-letter-id"], headers["redrive-id"])
 				continue
 			}
-			batch.Queue(`WITH taken AS (UPDATE factline.dead_letter SET state = 'APPLIED' WHERE dead_letter_id = $1 AND state = 'OPEN' RETURNING *)
+			batch.Queue(`WITH taken AS (UPDATE factline.dead_letter SET state = 'APPLIED', redrive_id = $2 WHERE dead_letter_id = $1 AND state = 'OPEN' RETURNING *)
 				INSERT INTO public.applied (letter_id, key, version, redrive_id)
 				SELECT dead_letter_id, convert_from(record_key, 'UTF8'), aggregate_version, $2 FROM taken
 				WHERE record_key = $3 AND value = $4 AND "offset" = $5::bigint`,

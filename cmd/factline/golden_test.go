@@ -43,10 +43,9 @@ var at = time.Date(2026, 7, 2, 8, 15, 30, 481e6, time.UTC)
 func TestTables(t *testing.T) {
 	t.Parallel()
 	hostile := "\x1b[2Jboom\u202e"
-	blocks := true
 	dead := letter{Service: "order-service", GroupState: deadletter.Open, HeldEvents: 2, Letter: deadletter.Letter{
 		ID: "dl_1", TenantID: "tenant_001", AggregateType: "Order", AggregateID: "ord_1", AggregateVersion: 3, Fingerprint: "5d41402abc4b2a76",
-		Failures: 2, BlocksKey: &blocks, FirstFailedAt: at.Add(-time.Hour), State: deadletter.Open, StateAt: at,
+		Failures: 2, FirstFailedAt: at.Add(-time.Hour), State: deadletter.Open, StateAt: at,
 		Record: consumer.DeadLetter{
 			FailedAt: at, SourceTopic: "oms.order.events.v1", SourcePartition: 4, SourceOffset: 17, ConsumerGroup: "order-service.order-events.consumer",
 			EventID: "01J", EventType: "OrderCaptured", ErrorClass: consumer.HandlerFailed, ErrorMessage: hostile, AttemptCount: 5,

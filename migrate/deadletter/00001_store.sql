@@ -20,8 +20,7 @@ CREATE TABLE deadletter.letter (
     attempts          int         NOT NULL,
     -- How many records told of it: one more after each redrive that failed.
     failures          int         NOT NULL,
-    -- NULL where the record does not say.
-    blocks_key        boolean,
+    blocks_key        boolean     NOT NULL,
     -- The record key, or the aggregate id where it has none: what is kept in order.
     order_key         bytea       NOT NULL,
     record_key        bytea,
@@ -91,7 +90,6 @@ CREATE TABLE deadletter.redrive_item (
     -- Items with one lane go one after another.
     lane            text        NOT NULL,
     failures        int         NOT NULL,
-    group_failed_at timestamptz,
     record_bytes    int         NOT NULL,
     state           text        NOT NULL CHECK (state IN ('REFUSED', 'PENDING', 'SENT', 'APPLIED', 'FAILED', 'SKIPPED', 'NOT_SENT')),
     code            text        NOT NULL,

@@ -1,3 +1,0 @@
-SELECT letter_id, failures
-FROM deadletter.letter
-WHERE letter_id = ANY (@letter_ids::text[])
