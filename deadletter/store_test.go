@@ -296,7 +296,7 @@ func (b *bench) forwarded() (n int) {
 
 func (b *bench) awaitLetters(total int) {
 	b.t.Helper()
-	factlinetest.Eventually(b.t, 2*time.Minute, "all letters being collected", func() (bool, error) {
+	factlinetest.Eventually(b.t, 20*time.Second+time.Duration(total)*time.Millisecond, "all letters being collected", func() (bool, error) {
 		groups, err := b.store.Groups(b.t.Context(), deadletter.Selection{Group: group})
 		return len(groups) == 1 && groups[0].Letters == int64(total), err
 	})
