@@ -91,6 +91,8 @@ type Page struct {
 }
 
 // List returns a page of letters without their original key, headers and value.
+// Where the store has Outcomes it follows what was settled without it, and leaves
+// out what is then in another state than the one selected.
 func (s *Store) List(ctx context.Context, sel Selection) (Page, error) {
 	limit := min(max(or(sel.Limit, 200), 1), 10_000)
 	args := sel.args()
@@ -108,7 +110,10 @@ func (s *Store) List(ctx context.Context, sel Selection) (Page, error) {
 		last := page.Letters[limit-1]
 		page.Next = last.Record.FailedAt.UTC().Format(time.RFC3339Nano) + "/" + last.ID
 	}
-	return page, nil
+	if s.cfg.Outcomes != nil {
+		page.Letters, err = s.follow(ctx, page.Letters, sel.State)
+	}
+	return page, err
 }
 
 func (s Selection) after(args named.Args) error {

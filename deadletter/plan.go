@@ -281,15 +281,9 @@ func (p *planned) columns(redriveID string, seq int) []any {
 func (s *Store) followSettled(ctx context.Context, tx pgx.Tx, all []planned) error {
 	settled := map[string][]string{}
 	for i := range all {
-		if state := all[i].standing.State; state == Skipped || state == Applied {
+		if state := all[i].standing.State; isSettled(state) {
 			settled[state] = append(settled[state], all[i].letterID)
 		}
 	}
-	for state, ids := range settled {
-		args := named.Args{"letter_ids": ids, "state": state, "kind": state, "redrive_id": "", "now": s.cfg.Now()}
-		if _, err := tx.Exec(ctx, statement("move_letters"), args); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.moveSettled(ctx, tx, settled)
 }

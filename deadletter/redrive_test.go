@@ -217,6 +217,41 @@ func TestAPlanRefusesWithTheReason(t *testing.T) {
 	}
 }
 
+func TestAListFollowsWhatWasSettledWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.give(b.dead("a", 1), b.dead("b", 1))
+	exec(t, b.own, `UPDATE factline.dead_letter SET state = 'SKIPPED' WHERE dead_letter_id = 'dlt_a1'`)
+	page, err := b.store.List(t.Context(), deadletter.Selection{State: deadletter.Open})
+	if err != nil || len(page.Letters) != 1 || page.Letters[0].ID != "dlt_b1" {
+		t.Errorf("open = %+v, %v, want the other one alone", page.Letters, err)
+	}
+	l, err := b.store.Get(t.Context(), "dlt_a1")
+	if err != nil || l.State != deadletter.Skipped || l.History[len(l.History)-1].Kind != "SKIPPED" {
+		t.Errorf("a1 = %+v, %v, want it skipped", l, err)
+	}
+}
+
+func TestASkipIsWrittenDownOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.dead("a", 1)
+	b.give(d)
+	entry, err := deadletter.Get(t.Context(), b.own, d.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := b.store.RecordSkip(t.Context(), entry, deadletter.SkipRequest{ID: d.id, Operator: "kim", Reason: "known bad"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := b.store.Get(t.Context(), d.id)
+	if err != nil || l.State != deadletter.Skipped || len(l.History) != 2 || l.History[1].Operator != "kim" || l.History[1].Reason != "known bad" {
+		t.Errorf("letter = %+v, %v", l, err)
+	}
+}
+
 func TestAPlanNeedsSomebodyAndAReason(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -278,7 +313,7 @@ func TestARedriveGoesNoFasterThanItsRate(t *testing.T) {
 }
 
 // The issue: dead letters are grouped, redriven at a rate, killed half-way and
-// resumed: each applied once, in order, receipt complete. make large runs it
+// resumed: each applied once, in order, receipt complete. make test-large runs it
 // with 100,000.
 func TestARedriveThatIsKilledHalfWayGoesOnAndAppliesEachOnceInOrder(t *testing.T) {
 	t.Parallel()

@@ -313,7 +313,7 @@ func (b *bench) checkOrder(total int) {
 	}
 }
 
-// lettersOfLargeTest is 100000 where FACTLINE_LARGE is set, as in make large.
+// lettersOfLargeTest is 100000 where FACTLINE_LARGE is set, as in make test-large.
 func lettersOfLargeTest() int {
 	if os.Getenv("FACTLINE_LARGE") != "" {
 		return 100_000
