@@ -297,6 +297,9 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 	if err := r.dropKnown(); err != nil {
 		return err
 	}
+	if err := r.alert(ctx, tx); err != nil {
+		return err
+	}
 	return r.forward(ctx, tx)
 }
 

@@ -1,12 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -94,6 +96,12 @@ type Config struct {
 	// of another one is a dead letter with the class TENANT_VIOLATION. Nil
 	// allows all.
 	Tenants func(tenantID string) bool
+	// SecurityAlert is told, in the transaction that gives the event up, of every
+	// event of a tenant that the service may not process and of every one that a
+	// handler called [Unauthorized]. What it appends to the outbox commits with
+	// it, and ctx carries the event as the cause; an error runs the transaction
+	// again. Nil leaves it at the log and the metric, which are there in any case.
+	SecurityAlert func(ctx context.Context, tx pgx.Tx, a Alert) error
 	// Logger receives what an operator should see. Nil discards.
 	Logger *slog.Logger
 	// Registerer takes the metrics. Runners of one process may share one. Nil
@@ -242,6 +250,9 @@ func (s Subscription) validate(p *problems, at string, contracts Contracts) {
 		if d <= 0 || (i > 0 && d <= s.RetryTiers[i-1]) {
 			p.add(at+"RetryTiers", "%s is not longer than what stands before it; begin with the shortest pause", d)
 		}
+	}
+	if s.UnknownVersionWait < 0 {
+		p.add(at+"UnknownVersionWait", "%s is negative", s.UnknownVersionWait)
 	}
 	if s.Mode < Ordered || s.Mode > Latest {
 		p.add(at+"Mode", "%d is no mode; use Ordered, Unordered or Latest", s.Mode)

@@ -25,7 +25,7 @@ type metrics struct {
 	events, retries, deadLetters     *prometheus.CounterVec
 	schemaFailures, duplicates       *prometheus.CounterVec
 	conflicts, fetchErrors, commits  *prometheus.CounterVec
-	redrives                         *prometheus.CounterVec
+	redrives, alerts                 *prometheus.CounterVec
 	processing, age, chunks, records *prometheus.HistogramVec
 }
 
@@ -45,6 +45,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		retries:        b.counter("retries_total", "Transactions run again: reason handler after a handler's failure, transient after a condition of the database.", "topic", "reason"),
 		deadLetters:    b.counter("dead_letters_total", "Events given up, by class of error.", "topic", "class"),
 		redrives:       b.counter("redrives_total", "Requests to try a dead letter again that reached this group: taken, or ignored because it was not open or the request was taken before.", "topic", "outcome"),
+		alerts:         b.counter("security_alerts_total", "Events of a tenant that the service may not process, or that a handler called unauthorized.", "topic"),
 		schemaFailures: b.counter("schema_failures_total", "Records that could not be read or broke their contract.", "topic"),
 		duplicates:     b.counter("duplicates_total", "Events that had taken effect before and were dropped.", "topic"),
 		conflicts:      b.counter("version_conflicts_total", "Events whose version another event of the aggregate had taken: a producer restored from a backup.", "topic"),
@@ -144,6 +145,8 @@ func (r *Runner) observeLetters(done *run) {
 		switch b.fault.class {
 		case SchemaValidationFailed:
 			r.metrics.schemaFailures.WithLabelValues(group, topic).Inc()
+		case TenantViolation:
+			r.metrics.alerts.WithLabelValues(group, topic).Inc()
 		case VersionConflict:
 			r.metrics.conflicts.WithLabelValues(group, topic).Inc()
 		}
