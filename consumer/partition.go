@@ -55,6 +55,9 @@ type partition struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
+	// careUntil is set where the owner before died: until this offset records are
+	// handled one by one.
+	careUntil int64
 	// from is where reading stands; finished is the same for the commit loop.
 	from int64
 	// passed is behind the last record that nothing was to be done for, and
@@ -286,6 +289,9 @@ func (p *partition) handle() error {
 // handleAlone settles what one partition has. leave lets others begin, which
 // they shall not wait for once something went wrong here.
 func (p *partition) handleAlone(only *share, leave func()) error {
+	if len(only.items)+len(only.release) > 0 && p.needsCare(len(only.release)) {
+		return p.oneByOne(only, true)
+	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if _, failed := errors.AsType[*handlerError](err); failed {
 		return p.oneByOne(only, false)

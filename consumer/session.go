@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
 )
 
 type topicPartition struct {
@@ -27,7 +29,9 @@ type fetching interface {
 
 // session is one membership in the group, from joining to leaving.
 type session struct {
-	r      *Runner
+	r *Runner
+	// member marks the partitions of this session in the database.
+	member string
 	client *kgo.Client
 	// fetching is client, as far as reading ahead needs it.
 	fetching fetching
@@ -71,6 +75,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 	loops.Go(func() { s.sweepLoop(background) })
 	s.poll(ctx)
 	s.drain(s.all())
+	s.unmark(s.all())
 	end()
 	loops.Wait()
 	s.commit()
@@ -87,7 +92,7 @@ const lingerBytes = 64 << 10
 
 func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *session {
 	s := &session{
-		r: r, stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
+		r: r, member: envelope.NewID(), stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
 		slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), turns: make(map[string]chan struct{}, len(r.topics)),
 	}
 	for topic := range r.topics {
@@ -252,6 +257,7 @@ func (s *session) giveBack(lost map[string][]int32, commit bool) {
 		}
 	}
 	s.drain(partitions)
+	s.unmark(partitions)
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	if commit {
