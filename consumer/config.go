@@ -88,6 +88,10 @@ type Config struct {
 	// GapAlertAfter is how long a missing version may hold events before it is
 	// logged as an error and counted. Default 15m. Negative never alerts.
 	GapAlertAfter time.Duration
+	// StallAfter is how long a partition may have work without a transaction that
+	// commits before it is logged as an error and counted. Set it above what the
+	// slowest chunk takes. Default 2m. Negative never reports.
+	StallAfter time.Duration
 	// DrainTimeout is how long Run waits after cancellation, and a rebalance for
 	// revoked partitions, until the transactions under way have ended. Longer
 	// ones are cancelled and repeated elsewhere. Default 10s.
@@ -136,6 +140,7 @@ func (c Config) WithDefaults() Config {
 	c.CommitInterval = or(c.CommitInterval, 100*time.Millisecond)
 	c.SweepInterval = or(c.SweepInterval, time.Second)
 	c.GapAlertAfter = or(c.GapAlertAfter, 15*time.Minute)
+	c.StallAfter = or(c.StallAfter, 2*time.Minute)
 	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

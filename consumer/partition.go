@@ -62,9 +62,12 @@ type partition struct {
 	from int64
 	// passed is behind the last record that nothing was to be done for, and
 	// passedAt is when the database should know.
-	passed    int64
-	passedAt  time.Time
-	finished  atomic.Int64
+	passed   int64
+	passedAt time.Time
+	finished atomic.Int64
+	// commits counts transactions for the stall watch, whose memory watched is.
+	commits   atomic.Int64
+	watched   stallWatch
 	highWater atomic.Int64
 	// committed is the offset Kafka is known to hold, guarded by session.commitMu.
 	committed int64

@@ -179,6 +179,7 @@ func (s *session) committed(done *run, started time.Time) {
 	}
 	for _, sh := range done.shares {
 		sh.p.settledUpTo(sh.next)
+		sh.p.commits.Add(1)
 	}
 	r.observe(done, started)
 	r.logChunk(done)

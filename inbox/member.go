@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -49,4 +50,18 @@ func placesOf(partitions []Progress) (topics []string, ids []int32) {
 		topics[i], ids[i] = p.Topic, p.Partition
 	}
 	return topics, ids
+}
+
+// RecordGap keeps that the log begins at logStart, behind where a consumer had
+// to go on: the offsets between are lost to it.
+func RecordGap(ctx context.Context, db Querier, consumer string, at Progress, logStart int64, now time.Time) error {
+	rows, err := db.Query(ctx, statement("record_gap"), consumer, at.Topic, at.Partition, at.NextOffset, logStart, now)
+	if err == nil {
+		rows.Close()
+		err = rows.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("inbox: record gap of %s in %s/%d: %w", consumer, at.Topic, at.Partition, err)
+	}
+	return nil
 }
