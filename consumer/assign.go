@@ -76,6 +76,9 @@ func (s *session) decideStarts(ctx context.Context, fetched map[string]map[int32
 				continue
 			}
 			starts[tp] = startBetween(next, committed.EpochOffset().Offset, logStart)
+			if s.r.topics[topic].redrives {
+				starts[tp] = max(starts[tp], logStart) // what expired there was no event
+			}
 		}
 	}
 	if len(fresh) == 0 {
