@@ -112,10 +112,41 @@ func faultOf(err error, attempts int) (f *fault, final bool) {
 	case errors.As(err, &contract):
 		f.class = SchemaValidationFailed
 		return f, true
+	case IsUnauthorized(err):
+		f.class = TenantViolation
+		return f, true
 	case later:
 		f.class = DependencyExhausted
 	}
 	return f, IsPermanent(err)
+}
+
+// unknownVersionCheck is how long after a look at the catalogue the next one
+// follows.
+const unknownVersionCheck = time.Minute
+
+// awaitUpgrade keeps an event whose version the catalogue does not hold, until
+// it does or Subscription.UnknownVersionWait is over. It uses no attempt.
+func (r *Runner) awaitUpgrade(p *topicPlan, it *item) {
+	if it.fault == nil || it.fault.class != UnknownEventVersion || it.event.Redriven || p.UnknownVersionWait <= 0 {
+		return
+	}
+	now := r.cfg.Now()
+	until, topic := now.Add(p.UnknownVersionWait), ""
+	if it.held {
+		until = it.retry.HeldAt.Add(p.UnknownVersionWait)
+	} else if len(p.tiers) > 0 {
+		topic = p.tiers[0].topic
+	}
+	if !now.Before(until) {
+		return
+	}
+	due := now.Add(unknownVersionCheck)
+	if until.Before(due) {
+		due = until
+	}
+	it.event.Fault = inbox.Failed
+	it.pause = &pause{fault: &fault{it.fault.class, it.fault.message, it.retry.Attempts}, tier: it.retry.Tier, topic: topic, due: due}
 }
 
 // park keeps an event for its next attempt. In mode Ordered its key waits.
@@ -148,6 +179,9 @@ func (r *run) endRetry(it *item, verdict inbox.Verdict) {
 func (r *run) retryRecords() []outbox.Record {
 	records := make([]outbox.Record, 0, len(r.parked))
 	for _, it := range r.parked {
+		if it.pause.topic == "" {
+			continue
+		}
 		headers := slices.Clone(it.msg.Headers)
 		for _, h := range [][2]string{
 			{HeaderRetryGroup, r.scope.Consumer},

@@ -203,6 +203,44 @@ func TestARetriedEventKeepsItsKeyInOrderAndDelaysNoOther(t *testing.T) {
 	}
 }
 
+// A record key may carry several aggregates, whose versions know nothing of each
+// other: the key is what waits.
+func TestAnotherAggregateOfTheKeyWaitsForTheRetryToo(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	h, _ := failing("evt_a_1", 3, func(int64) error { return errors.New("not yet") })
+	note := b.recordOf(order("note", 1))
+	note.Key = []byte("a")
+	b.sendRecords(b.recordOf(order("a", 1)), note, b.recordOf(order("b", 1)))
+	b.start(chained(clk, h))
+	b.wantEffects("b/1")
+	b.wantHeld("a/1 RETRY", "note/1 BLOCKED")
+	clk.add(time.Minute)
+	b.wantEffects("b/1", "a/1", "note/1")
+}
+
+func TestADependencyThatComesBackLeavesNoDeadLetter(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	var away atomic.Bool
+	away.Store(true)
+	b.send(order("a", 1), order("a", 2), order("b", 1))
+	b.start(chained(clk, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if away.Load() {
+			return consumer.RetryAfter(5*time.Minute, errors.New("503"))
+		}
+		return record(ctx, tx, m)
+	}))
+	b.wantHeld("a/1 RETRY", "a/2 BLOCKED", "b/1 RETRY")
+	away.Store(false)
+	clk.add(5 * time.Minute)
+	b.await("all effects", func() (bool, any) { return len(b.effects()) == 3, b.effects() })
+	b.wantHeld()
+	if n := one[int64](b, `SELECT count(*) FROM factline.dead_letter`); n != 0 {
+		t.Errorf("%d dead letters, want none of an outage", n)
+	}
+}
+
 func TestRetryAfterSetsTheDueTimeAndUsesATier(t *testing.T) {
 	t.Parallel()
 	b, clk := setup(t, 1), newClock()

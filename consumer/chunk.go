@@ -191,7 +191,7 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 // isAhead reports whether this session has read what the database has not seen
 // the effects of.
 func (c *chunk) isAhead(stored map[int32]inbox.Progress) bool {
-	return slices.ContainsFunc(c.shares, func(sh *share) bool { return stored[sh.p.id].NextOffset < sh.from })
+	return !c.topic.redrives && slices.ContainsFunc(c.shares, func(sh *share) bool { return stored[sh.p.id].NextOffset < sh.from })
 }
 
 // assemble puts the held events behind the records.
@@ -295,6 +295,9 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("consumer: store progress of %s in %s: %w", r.scope.Consumer, r.scope.Topic, err)
 	}
 	if err := r.dropKnown(); err != nil {
+		return err
+	}
+	if err := r.alert(ctx, tx); err != nil {
 		return err
 	}
 	return r.forward(ctx, tx)

@@ -1,12 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -86,6 +88,10 @@ type Config struct {
 	// GapAlertAfter is how long a missing version may hold events before it is
 	// logged as an error and counted. Default 15m. Negative never alerts.
 	GapAlertAfter time.Duration
+	// StallAfter is how long a partition may have work without a transaction that
+	// commits before it is logged as an error and counted. Set it above what the
+	// slowest chunk takes. Default 2m. Negative never reports.
+	StallAfter time.Duration
 	// DrainTimeout is how long Run waits after cancellation, and a rebalance for
 	// revoked partitions, until the transactions under way have ended. Longer
 	// ones are cancelled and repeated elsewhere. Default 10s.
@@ -94,6 +100,12 @@ type Config struct {
 	// of another one is a dead letter with the class TENANT_VIOLATION. Nil
 	// allows all.
 	Tenants func(tenantID string) bool
+	// SecurityAlert is told, in the transaction that gives the event up, of every
+	// event of a tenant that the service may not process and of every one that a
+	// handler called [Unauthorized]. What it appends to the outbox commits with
+	// it, and ctx carries the event as the cause; an error runs the transaction
+	// again. Nil leaves it at the log and the metric, which are there in any case.
+	SecurityAlert func(ctx context.Context, tx pgx.Tx, a Alert) error
 	// Logger receives what an operator should see. Nil discards.
 	Logger *slog.Logger
 	// Registerer takes the metrics. Runners of one process may share one. Nil
@@ -128,6 +140,7 @@ func (c Config) WithDefaults() Config {
 	c.CommitInterval = or(c.CommitInterval, 100*time.Millisecond)
 	c.SweepInterval = or(c.SweepInterval, time.Second)
 	c.GapAlertAfter = or(c.GapAlertAfter, 15*time.Minute)
+	c.StallAfter = or(c.StallAfter, 2*time.Minute)
 	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -242,6 +255,9 @@ func (s Subscription) validate(p *problems, at string, contracts Contracts) {
 		if d <= 0 || (i > 0 && d <= s.RetryTiers[i-1]) {
 			p.add(at+"RetryTiers", "%s is not longer than what stands before it; begin with the shortest pause", d)
 		}
+	}
+	if s.UnknownVersionWait < 0 {
+		p.add(at+"UnknownVersionWait", "%s is negative", s.UnknownVersionWait)
 	}
 	if s.Mode < Ordered || s.Mode > Latest {
 		p.add(at+"Mode", "%d is no mode; use Ordered, Unordered or Latest", s.Mode)

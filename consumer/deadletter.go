@@ -23,7 +23,8 @@ const (
 	// UnknownEventVersion is a version of a handled type that the catalogue
 	// does not hold: the reader is older than the producer.
 	UnknownEventVersion Class = "UNKNOWN_EVENT_VERSION"
-	// TenantViolation is an event of a tenant the service may not process.
+	// TenantViolation is an event of a tenant the service may not process, or one
+	// that its handler called [Unauthorized].
 	TenantViolation Class = "TENANT_VIOLATION"
 	// VersionConflict is a second event with a version that another event of
 	// the aggregate has: a producer restored from a backup.

@@ -55,13 +55,19 @@ type partition struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
+	// careUntil is set where the owner before died: until this offset records are
+	// handled one by one.
+	careUntil int64
 	// from is where reading stands; finished is the same for the commit loop.
 	from int64
 	// passed is behind the last record that nothing was to be done for, and
 	// passedAt is when the database should know.
-	passed    int64
-	passedAt  time.Time
-	finished  atomic.Int64
+	passed   int64
+	passedAt time.Time
+	finished atomic.Int64
+	// commits counts transactions for the stall watch, whose memory watched is.
+	commits   atomic.Int64
+	watched   stallWatch
 	highWater atomic.Int64
 	// committed is the offset Kafka is known to hold, guarded by session.commitMu.
 	committed int64
@@ -286,6 +292,9 @@ func (p *partition) handle() error {
 // handleAlone settles what one partition has. leave lets others begin, which
 // they shall not wait for once something went wrong here.
 func (p *partition) handleAlone(only *share, leave func()) error {
+	if len(only.items)+len(only.release) > 0 && p.needsCare(len(only.release)) {
+		return p.oneByOne(only, true)
+	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if _, failed := errors.AsType[*handlerError](err); failed {
 		return p.oneByOne(only, false)

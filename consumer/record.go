@@ -69,10 +69,12 @@ func (p *topicPlan) handles(eventType string) bool {
 }
 
 func (r *Runner) readRecord(p *topicPlan, record *kgo.Record) item {
-	return r.read(p, Message{
+	it := r.read(p, Message{
 		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset,
 		Key: record.Key, Headers: headersOf(record), RecordTime: clampTime(record.Timestamp),
 	}, record.Value)
+	r.awaitUpgrade(p, &it)
+	return it
 }
 
 func (r *Runner) readHeld(p *topicPlan, h inbox.HeldRecord) (item, error) {
@@ -85,6 +87,7 @@ func (r *Runner) readHeld(p *topicPlan, h inbox.HeldRecord) (item, error) {
 	}, h.Value)
 	it.held, it.retry = true, h.Retry
 	it.event.Redriven = h.Retry.DeadLetterID != ""
+	r.awaitUpgrade(p, &it)
 	return it, nil
 }
 

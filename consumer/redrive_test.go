@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
@@ -233,6 +234,39 @@ func TestARedriveSurvivesARestartBeforeItsAttempt(t *testing.T) {
 	b.start(chained(newClock(), h))
 	b.wantEffects("a/1", "a/2")
 	b.wantLetter("APPLIED", 1)
+}
+
+// What expired on a retry topic is no loss: it showed what waited, or asked for
+// something long ago.
+func TestARetryTopicThatExpiredStopsNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_1")
+	b.send(order("a", 1))
+	stop := b.start(chained(newClock(), h))
+	id := b.letter()
+	b.redrive("r_0", "dlt_unknown", group)
+	b.wantIgnored(1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.redrive("r_1", "dlt_unknown", group)
+	b.redrive("r_2", "dlt_unknown", group)
+	offsets := make(kadm.Offsets)
+	offsets.Add(kadm.Offset{Topic: retryTopic, Partition: 0, At: 3})
+	if _, err := kadm.NewClient(b.client).DeleteRecords(t.Context(), offsets); err != nil {
+		t.Fatal(err)
+	}
+	healed.Store(true)
+	b.redrive("r_3", id, group)
+	b.start(chained(newClock(), h))
+	b.wantEffects("a/1")
+	b.wantLetter("APPLIED", 1)
+	b.await("the retry topic's offset", func() (bool, any) {
+		at := query[int64](b, `SELECT next_offset FROM factline.consumer_offset WHERE topic = $1`, retryTopic)
+		return slices.Equal(at, []int64{4}), at
+	})
 }
 
 // healable is rules that become kinder: an upgrade of the reader.

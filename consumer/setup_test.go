@@ -27,7 +27,12 @@ import (
 	"factline.dev/outbox"
 )
 
-func TestMain(m *testing.M) { factlinetest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(runChild())
+	}
+	factlinetest.Main(m)
+}
 
 const (
 	orders  = "oms.order.events.v1"

@@ -99,6 +99,11 @@ type Subscription struct {
 	// contracts 1m, 15m and 1h. Empty and not nil has none: the event is given up
 	// after the attempts in place.
 	RetryTiers []time.Duration
+	// UnknownVersionWait keeps an event of a version that the catalogue does not
+	// hold, with its key, for a reader that does: producers may be upgraded first.
+	// It is looked at every minute and given up after this long. Default 0, it is
+	// given up at once.
+	UnknownVersionWait time.Duration
 }
 
 // Handle returns a [Handler] that decodes the payload into T. A payload that

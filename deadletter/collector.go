@@ -92,10 +92,7 @@ func Topics(c *contract.Catalogue) []string {
 // rules are the same: offsets are stored with the effect, what was collected
 // before changes nothing, and nothing is passed over, also not a record that
 // cannot be read.
-type Collector struct {
-	cfg    CollectorConfig
-	client *kgo.Client
-}
+type Collector struct{ cfg CollectorConfig }
 
 // NewCollector returns a collector. It touches neither database nor broker.
 func NewCollector(cfg CollectorConfig) (*Collector, error) {

@@ -367,7 +367,7 @@ func (r *redrive) count(ctx context.Context, tx pgx.Tx) error {
 	sum := sha256.New()
 	var id, state string
 	_, err = pgx.ForEachRow(rows, []any{&id, &state}, func() error {
-		r.receipt.Counts.add(state)
+		r.receipt.add(state)
 		_, _ = fmt.Fprintf(sum, "%s %s\n", id, state)
 		return nil
 	})

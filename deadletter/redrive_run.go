@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -222,8 +223,12 @@ func (r *redrive) record(i *item, l lockedLetter) (outbox.Record, error) {
 		return outbox.Record{}, fmt.Errorf("headers of %s: %w", i.letterID, err)
 	}
 	for _, h := range []struct{ name, value string }{
-		{consumer.HeaderRetryGroup, i.ConsumerGroup}, {consumer.HeaderRedriveID, r.id}, {consumer.HeaderDeadLetterID, i.groupLetterID},
-		{headerSourceTopic, i.Topic}, {headerSourcePartition, fmt.Sprint(i.Partition)}, {headerSourceOffset, fmt.Sprint(i.Offset)},
+		{consumer.HeaderRetryGroup, i.ConsumerGroup},
+		{consumer.HeaderRedriveID, r.id},
+		{consumer.HeaderDeadLetterID, i.groupLetterID},
+		{headerSourceTopic, i.Topic},
+		{headerSourcePartition, strconv.Itoa(int(i.Partition))},
+		{headerSourceOffset, strconv.FormatInt(i.Offset, 10)},
 	} {
 		headers = append(headers, envelope.Header{Key: h.name, Value: []byte(h.value)})
 	}
