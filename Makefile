@@ -25,6 +25,10 @@ up: ## Run the whole platform on this machine; Ctrl-C ends it
 test: ## Run every test, on a real PostgreSQL and the embedded broker
 	$(GO) test ./...
 
+.PHONY: test-large
+test-large: ## Redrive 100,000 dead letters, killed half-way and resumed (about a minute)
+	FACTLINE_LARGE=1 $(GO) test -count=1 -v -run KilledHalfWay ./deadletter
+
 .PHONY: test-race
 test-race: ## Run every test under the race detector (needs a C compiler)
 	$(GO) test -race -p 2 -timeout 15m ./...

@@ -24,8 +24,12 @@ func (s *session) startOffsets(ctx context.Context, fetched map[string]map[int32
 	}
 	for failures := 1; ; failures++ {
 		starts, err := s.decideStarts(ctx, fetched)
+		var care map[topicPartition]int64
 		if err == nil {
-			return s.begin(starts, fetched), nil
+			care, err = s.markOrphans(ctx, starts)
+		}
+		if err == nil {
+			return s.begin(starts, care, fetched), nil
 		}
 		if ctx.Err() != nil || s.work.Err() != nil {
 			return nil, err
@@ -72,6 +76,9 @@ func (s *session) decideStarts(ctx context.Context, fetched map[string]map[int32
 				continue
 			}
 			starts[tp] = startBetween(next, committed.EpochOffset().Offset, logStart)
+			if s.r.topics[topic].redrives {
+				starts[tp] = max(starts[tp], logStart) // what expired there was no event
+			}
 		}
 	}
 	if len(fresh) == 0 {
@@ -105,7 +112,7 @@ func startBetween(stored, committed, logStart int64) int64 {
 	return start
 }
 
-func (s *session) begin(starts map[topicPartition]int64, fetched map[string]map[int32]kgo.Offset) map[string]map[int32]kgo.Offset {
+func (s *session) begin(starts, care map[topicPartition]int64, fetched map[string]map[int32]kgo.Offset) map[string]map[int32]kgo.Offset {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	offsets := make(map[string]map[int32]kgo.Offset, len(fetched))
@@ -118,6 +125,7 @@ func (s *session) begin(starts map[topicPartition]int64, fetched map[string]map[
 			continue
 		}
 		p := newPartition(s, s.r.topics[tp.topic], tp.partition, start, fetched[tp.topic][tp.partition].EpochOffset().Offset)
+		p.careUntil = care[tp]
 		s.owned[tp] = p
 		s.r.cfg.Logger.Info("partition assigned", "group", s.r.cfg.Group, "topic", tp.topic, "partition", tp.partition, "offset", start)
 		go p.work()

@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -22,8 +21,9 @@ const maxMessageBytes = 8 << 10
 const maxLetterBytes = 8 << 20
 
 func (r *run) bury(it *item, f *fault) {
+	f = f.again(it)
 	b := &burial{
-		id: "dlt_" + envelope.NewID(), item: it, fault: f,
+		id: or(it.retry.DeadLetterID, "dlt_"+envelope.NewID()), item: it, fault: f,
 		blocks: r.scope.Mode == inbox.Ordered && !r.scope.Continue && it.event.Fault != inbox.Unreadable,
 	}
 	if f.class == VersionConflict {
@@ -43,17 +43,18 @@ func (r *run) queueBurial(batch *pgx.Batch, b *burial) {
 	batch.Queue(statement("bury"), b.id, r.scope.Consumer, r.scope.Topic, it.msg.Partition, it.msg.Offset,
 		e.Aggregate.TenantID, e.Aggregate.Type, e.Aggregate.ID, e.Version, e.EventID, it.msg.EventType,
 		string(b.fault.class), storable(b.fault.message), b.fault.attempts, b.blocks, []byte(e.BlockKey),
-		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now,
+		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now, e.Redriven,
 	).Exec(func(tag pgconn.CommandTag) error {
 		b.isNew = tag.RowsAffected() == 1
 		return nil
 	})
 }
 
-// forward sends new dead letters to the dead-letter topic, through the outbox
-// of this transaction. One that the database has already is not sent again.
+// forward sends new dead letters and what is tried again to their topics, through
+// the outbox of this transaction. A letter that the database has already is not
+// sent again.
 func (r *run) forward(ctx context.Context, tx pgx.Tx) error {
-	var records []outbox.Record
+	records := r.retryRecords()
 	for _, b := range r.letters {
 		if !b.isNew {
 			continue
@@ -74,6 +75,8 @@ func (r *run) forward(ctx context.Context, tx pgx.Tx) error {
 func (r *run) deadLetterRecord(b *burial) (outbox.Record, error) {
 	it := b.item
 	letter := DeadLetter{
+		ID: b.id, RedriveID: it.retry.RedriveID, Blocks: b.blocks, TenantID: it.event.Aggregate.TenantID,
+		AggregateType: it.event.Aggregate.Type, AggregateID: it.event.Aggregate.ID, AggregateVersion: it.event.Version,
 		FailedAt: r.now, SourceTopic: it.msg.Topic, SourcePartition: it.msg.Partition, SourceOffset: it.msg.Offset,
 		ConsumerGroup: r.scope.Consumer, EventID: it.event.EventID, EventType: it.msg.EventType,
 		ErrorClass: b.fault.class, ErrorMessage: storable(b.fault.message), AttemptCount: b.fault.attempts,
@@ -126,23 +129,3 @@ func storable(message string) string {
 }
 
 func storedHeaders(headers []envelope.Header) []byte { return envelope.EncodeHeaders(headers) }
-
-// faultOf classifies what a handler returned. attempts is how many were made.
-// final is false while another attempt may follow.
-func faultOf(err error, attempts, maxAttempts int) (f *fault, final bool) {
-	var own *handlerError
-	var contract *contractError
-	message := err.Error()
-	if errors.As(err, &own) && own.stack != "" {
-		message += "\n" + own.stack
-	}
-	switch _, later := RetryDelay(err); {
-	case errors.As(err, &contract):
-		return &fault{SchemaValidationFailed, message, attempts}, true
-	case IsPermanent(err):
-		return &fault{HandlerFailed, message, attempts}, true
-	case later:
-		return &fault{DependencyExhausted, message, attempts}, attempts >= maxAttempts
-	}
-	return &fault{HandlerFailed, message, attempts}, attempts >= maxAttempts
-}

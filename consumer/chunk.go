@@ -51,8 +51,15 @@ type chunk struct {
 	limit int
 	// settled are ids learned to be settled, by an earlier run.
 	settled map[string]bool
-	// condemned are events to give up, by id.
+	// condemned are events to give up, by id, and paused those to try later.
 	condemned map[string]*fault
+	paused    map[string]*pause
+	// due is where the event stands that the chunk tries again; it has no records
+	// of its own then.
+	due *inbox.Place
+	// careful counts an attempt before it begins, counted is which one.
+	careful bool
+	counted int
 	// culprit is the event that the last failed run was handling.
 	culprit *item
 }
@@ -67,6 +74,8 @@ type run struct {
 	changes  *inbox.Changes
 	applied  []*item
 	letters  []*burial
+	parked   []*item
+	closed   []string // dead letters that were tried again and are settled
 	rejected []rejection
 	// tenant is what factline.tenant is set to.
 	tenant   string
@@ -138,6 +147,9 @@ func (c *chunk) do(ctx context.Context) (*run, error) {
 }
 
 func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
+	if err := r.loadDue(ctx, tx); err != nil {
+		return err
+	}
 	events := make([]inbox.Event, len(r.records))
 	for i := range r.records {
 		events[i] = r.records[i].event
@@ -150,6 +162,9 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if err := r.assemble(&loaded); err != nil {
+		return err
+	}
+	if err := r.learnParked(ctx, tx, loaded.Progress); err != nil {
 		return err
 	}
 	events = make([]inbox.Event, len(r.items))
@@ -169,13 +184,14 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 	}
 	r.more = slices.Concat(r.plan.More, r.unread(loaded.View.Held))
 	r.changes = loaded.Changes(r.now)
+	r.changes.Counted = r.counted > 0
 	return nil
 }
 
 // isAhead reports whether this session has read what the database has not seen
 // the effects of.
 func (c *chunk) isAhead(stored map[int32]inbox.Progress) bool {
-	return slices.ContainsFunc(c.shares, func(sh *share) bool { return stored[sh.p.id].NextOffset < sh.from })
+	return !c.topic.redrives && slices.ContainsFunc(c.shares, func(sh *share) bool { return stored[sh.p.id].NextOffset < sh.from })
 }
 
 // assemble puts the held events behind the records.
@@ -194,8 +210,13 @@ func (r *run) assemble(loaded *inbox.Loaded) error {
 }
 
 func (r *run) judgeAgain(it *item) {
-	if f := r.condemned[it.event.EventID]; f != nil && it.event.Fault != inbox.Unreadable {
+	if it.event.Fault == inbox.Unreadable {
+		return
+	}
+	if f := r.condemned[it.event.EventID]; f != nil {
 		it.fault, it.event.Fault = f, inbox.Broken
+	} else if later := r.paused[it.event.EventID]; later != nil {
+		it.pause, it.event.Fault = later, inbox.Failed
 	}
 }
 
@@ -259,6 +280,9 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 	for _, b := range r.letters {
 		r.queueBurial(batch, b)
 	}
+	for _, id := range r.closed {
+		batch.Queue(statement("close_redriven"), id, r.now)
+	}
 	if len(r.applied) > 0 {
 		r.sortByTenant()
 		r.tenant = r.applied[0].event.Aggregate.TenantID
@@ -271,6 +295,9 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("consumer: store progress of %s in %s: %w", r.scope.Consumer, r.scope.Topic, err)
 	}
 	if err := r.dropKnown(); err != nil {
+		return err
+	}
+	if err := r.alert(ctx, tx); err != nil {
 		return err
 	}
 	return r.forward(ctx, tx)
@@ -320,15 +347,36 @@ func (r *run) change(it *item, verdict inbox.Verdict) {
 		return
 	case inbox.Dead:
 		r.bury(it, it.fault)
+	case inbox.Again:
+		r.park(it)
 	}
-	if it.held && verdict != inbox.HoldGap && verdict != inbox.HoldBlocked {
+	if it.held && !keeps(verdict) {
 		r.changes.LetGo(it.msg.Partition, it.msg.Offset)
+		r.endRetry(it, verdict)
+		if verdict != inbox.Dead {
+			r.closeRedriven(it)
+		}
 	}
 }
 
+// keeps reports whether a held event stays held.
+func keeps(v inbox.Verdict) bool {
+	return v == inbox.HoldGap || v == inbox.HoldBlocked || v == inbox.Again
+}
+
 func (r *run) hold(it *item, reason string) {
+	if it.event.Due && reason == inbox.ReasonBlocked {
+		return // its key waits for an earlier one; it stays due
+	}
+	later := it.retry
+	if it.pause != nil {
+		later.Tier, later.Attempts, later.DueAt = it.pause.tier, it.pause.fault.attempts, it.pause.due
+	}
+	if it.event.Due && reason == inbox.ReasonGap {
+		r.changes.Unblock(&it.event)
+	}
 	r.changes.Hold(inbox.Held{
-		Event: &it.event, EventType: it.msg.EventType, Reason: reason,
+		Event: &it.event, EventType: it.msg.EventType, Reason: reason, Retry: later,
 		Record: inbox.HeldRecord{
 			Partition: it.msg.Partition, Offset: it.msg.Offset, Key: it.msg.Key,
 			Headers: storedHeaders(it.msg.Headers), Value: it.value, RecordTime: it.msg.RecordTime,

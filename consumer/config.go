@@ -1,12 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -66,21 +68,30 @@ type Config struct {
 	// MaxQueuedRecords is the most records of a partition read ahead; beyond it,
 	// or 16 MiB, the partition's fetching pauses. Default 8 × MaxChunkRecords.
 	MaxQueuedRecords int
-	// MaxAttempts is how often a failing event is tried before it becomes a dead
-	// letter. The count survives crashes. Default 5.
-	MaxAttempts int
-	// BackoffMin and BackoffMax bound the pause before the next attempt, which
-	// doubles and carries up to a fifth of jitter. Default 200ms and 30s.
+	// InPlaceAttempts is how often a failing event is tried at once, with
+	// BackoffMin in between, before it waits for the tiers of its topic's retry
+	// chain, which have one attempt each. Its partition waits during these alone.
+	// The count survives crashes. Default 2.
+	InPlaceAttempts int
+	// BackoffMin and BackoffMax bound the pause before the next attempt in place,
+	// and before a transaction is run again that the database failed. It doubles
+	// and carries up to a fifth of jitter. Default 100ms and 30s.
 	BackoffMin, BackoffMax time.Duration
 	// CommitInterval is how often finished offsets go to Kafka. Crashing in
 	// between repeats deliveries, not effects. Default 100ms.
 	CommitInterval time.Duration
 	// SweepInterval is how often held events are looked at whose turn came
-	// without a new record, for instance after a skip. Default 1s.
+	// without a new record, for instance after a skip, and by which another
+	// instance's failed events are seen. Due ones are tried when they are due.
+	// Default 1s.
 	SweepInterval time.Duration
 	// GapAlertAfter is how long a missing version may hold events before it is
 	// logged as an error and counted. Default 15m. Negative never alerts.
 	GapAlertAfter time.Duration
+	// StallAfter is how long a partition may have work without a transaction that
+	// commits before it is logged as an error and counted. Set it above what the
+	// slowest chunk takes. Default 2m. Negative never reports.
+	StallAfter time.Duration
 	// DrainTimeout is how long Run waits after cancellation, and a rebalance for
 	// revoked partitions, until the transactions under way have ended. Longer
 	// ones are cancelled and repeated elsewhere. Default 10s.
@@ -89,6 +100,12 @@ type Config struct {
 	// of another one is a dead letter with the class TENANT_VIOLATION. Nil
 	// allows all.
 	Tenants func(tenantID string) bool
+	// SecurityAlert is told, in the transaction that gives the event up, of every
+	// event of a tenant that the service may not process and of every one that a
+	// handler called [Unauthorized]. What it appends to the outbox commits with
+	// it, and ctx carries the event as the cause; an error runs the transaction
+	// again. Nil leaves it at the log and the metric, which are there in any case.
+	SecurityAlert func(ctx context.Context, tx pgx.Tx, a Alert) error
 	// Logger receives what an operator should see. Nil discards.
 	Logger *slog.Logger
 	// Registerer takes the metrics. Runners of one process may share one. Nil
@@ -97,7 +114,8 @@ type Config struct {
 	// TracerProvider makes a span per handled event, child of the span that
 	// published it. Nil makes none.
 	TracerProvider trace.TracerProvider
-	// Now gives the times of rows and dead letters. Default time.Now.
+	// Now gives the times of rows and dead letters, and says when a failed event is
+	// due. Default time.Now.
 	Now func() time.Time
 	// Hooks may implement AfterEffectHook. Nil has none.
 	Hooks any
@@ -116,12 +134,13 @@ func (c Config) WithDefaults() Config {
 	c.MaxChunkRecords = or(c.MaxChunkRecords, 500)
 	c.MaxConcurrentChunks = or(c.MaxConcurrentChunks, c.defaultConcurrency())
 	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 8*c.MaxChunkRecords)
-	c.MaxAttempts = or(c.MaxAttempts, 5)
-	c.BackoffMin = or(c.BackoffMin, 200*time.Millisecond)
+	c.InPlaceAttempts = or(c.InPlaceAttempts, 2)
+	c.BackoffMin = or(c.BackoffMin, 100*time.Millisecond)
 	c.BackoffMax = or(c.BackoffMax, 30*time.Second)
 	c.CommitInterval = or(c.CommitInterval, 100*time.Millisecond)
 	c.SweepInterval = or(c.SweepInterval, time.Second)
 	c.GapAlertAfter = or(c.GapAlertAfter, 15*time.Minute)
+	c.StallAfter = or(c.StallAfter, 2*time.Minute)
 	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -186,7 +205,7 @@ func (c Config) validateNumbers(p *problems) {
 	}
 	positive("MaxChunkRecords", c.MaxChunkRecords, 10_000)
 	positive("MaxConcurrentChunks", c.MaxConcurrentChunks, 1000)
-	positive("MaxAttempts", c.MaxAttempts, 1000)
+	positive("InPlaceAttempts", c.InPlaceAttempts, 1000)
 	if c.Linger < 0 || c.Linger > 5*time.Second {
 		p.add("Linger", "%s is outside 0 to 5s", c.Linger)
 	}
@@ -231,6 +250,14 @@ func (s Subscription) validate(p *problems, at string, contracts Contracts) {
 	}
 	if s.DeadLetterTopic != "" && !strings.Contains(s.DeadLetterTopic, ".dlt.") {
 		p.add(at+"DeadLetterTopic", "%s does not contain \".dlt.\", by which the relay knows the topics that take letters larger than an event; name it like %s", s.DeadLetterTopic, deadLetterTopic(s.Topic))
+	}
+	for i, d := range s.RetryTiers {
+		if d <= 0 || (i > 0 && d <= s.RetryTiers[i-1]) {
+			p.add(at+"RetryTiers", "%s is not longer than what stands before it; begin with the shortest pause", d)
+		}
+	}
+	if s.UnknownVersionWait < 0 {
+		p.add(at+"UnknownVersionWait", "%s is negative", s.UnknownVersionWait)
 	}
 	if s.Mode < Ordered || s.Mode > Latest {
 		p.add(at+"Mode", "%d is no mode; use Ordered, Unordered or Latest", s.Mode)

@@ -234,7 +234,7 @@ func TestACommitWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	b.send(order("a", 1), order("a", 2))
 	proxy.cutAfterCommit.Store(3)
 	b.start(func(c *consumer.Config) {
-		c.Pool, c.MaxAttempts, c.MaxChunkRecords = proxy.pool(t), 1, 1
+		c.Pool, c.InPlaceAttempts, c.MaxChunkRecords = proxy.pool(t), 1, 1
 	})
 	b.send(order("a", 3), order("b", 1))
 	b.wantEffects("a/1", "a/2", "a/3", "b/1")

@@ -23,7 +23,8 @@ const (
 	// UnknownEventVersion is a version of a handled type that the catalogue
 	// does not hold: the reader is older than the producer.
 	UnknownEventVersion Class = "UNKNOWN_EVENT_VERSION"
-	// TenantViolation is an event of a tenant the service may not process.
+	// TenantViolation is an event of a tenant the service may not process, or one
+	// that its handler called [Unauthorized].
 	TenantViolation Class = "TENANT_VIOLATION"
 	// VersionConflict is a second event with a version that another event of
 	// the aggregate has: a producer restored from a backup.
@@ -38,6 +39,15 @@ const (
 // DeadLetter is a record of a dead-letter topic. It is not an event: it holds
 // one that was given up, complete enough to reproduce it byte by byte.
 type DeadLetter struct {
+	// ID names the dead letter to the group. It stays the same when it is tried
+	// again and fails, with the id of that redrive.
+	ID, RedriveID string
+	// Blocks says that later events of the record key wait for it.
+	Blocks bool
+	// TenantID and the aggregate are empty where the bytes could not be read.
+	TenantID, AggregateType, AggregateID string
+	AggregateVersion                     int64
+
 	FailedAt        time.Time
 	SourceTopic     string
 	SourcePartition int32
@@ -71,6 +81,14 @@ type deadLetterJSON struct {
 	ErrorMessage    string       `json:"errorMessage"`
 	AttemptCount    int          `json:"attemptCount"`
 	OriginalRecord  originalJSON `json:"originalRecord"`
+
+	ID               string `json:"deadLetterId,omitempty"`
+	RedriveID        string `json:"redriveId,omitempty"`
+	Blocks           bool   `json:"blocksKey"`
+	TenantID         string `json:"tenantId,omitempty"`
+	AggregateType    string `json:"aggregateType,omitempty"`
+	AggregateID      string `json:"aggregateId,omitempty"`
+	AggregateVersion int64  `json:"aggregateVersion,omitempty"`
 }
 
 // originalJSON is readable where the record is text, and exact in any case: an
@@ -116,6 +134,8 @@ func (d DeadLetter) MarshalJSON() ([]byte, error) {
 		FailedAt: envelope.FormatTime(d.FailedAt), SourceTopic: d.SourceTopic, SourcePartition: d.SourcePartition,
 		SourceOffset: d.SourceOffset, ConsumerGroup: d.ConsumerGroup, EventID: d.EventID, EventType: d.EventType,
 		ErrorClass: d.ErrorClass, ErrorMessage: d.ErrorMessage, AttemptCount: d.AttemptCount, OriginalRecord: original,
+		ID: d.ID, RedriveID: d.RedriveID, Blocks: d.Blocks, TenantID: d.TenantID,
+		AggregateType: d.AggregateType, AggregateID: d.AggregateID, AggregateVersion: d.AggregateVersion,
 	})
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
@@ -131,6 +151,8 @@ func (d *DeadLetter) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("consumer: decode dead letter: failedAt is no RFC 3339 time; it was not written by this library")
 	}
 	*d = DeadLetter{
+		ID: j.ID, RedriveID: j.RedriveID, Blocks: j.Blocks, TenantID: j.TenantID,
+		AggregateType: j.AggregateType, AggregateID: j.AggregateID, AggregateVersion: j.AggregateVersion,
 		FailedAt: failedAt, SourceTopic: j.SourceTopic, SourcePartition: j.SourcePartition,
 		SourceOffset: j.SourceOffset, ConsumerGroup: j.ConsumerGroup, EventID: j.EventID, EventType: j.EventType,
 		ErrorClass: j.ErrorClass, ErrorMessage: j.ErrorMessage, AttemptCount: j.AttemptCount,
@@ -200,11 +222,14 @@ func bytesOf(field string, text *string, encoding string) ([]byte, error) {
 }
 
 // deadLetterTopic is the dead-letter topic of a topic that no contract names.
-func deadLetterTopic(topic string) string {
+func deadLetterTopic(topic string) string { return derivedTopic(topic, "dlt") }
+
+// derivedTopic puts a part before the version of a topic's name.
+func derivedTopic(topic, part string) string {
 	if dot := strings.LastIndex(topic, ".v"); dot > 0 {
 		if _, err := strconv.Atoi(topic[dot+2:]); err == nil {
-			return topic[:dot] + ".dlt" + topic[dot:]
+			return topic[:dot] + "." + part + topic[dot:]
 		}
 	}
-	return topic + ".dlt.v1"
+	return topic + "." + part + ".v1"
 }

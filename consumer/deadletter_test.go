@@ -41,9 +41,13 @@ func TestADeadLetterRecordIsComplete(t *testing.T) {
 		"failedAt": "2026-07-02T09:00:00.000Z", "sourceTopic": orders, "sourcePartition": 0.0, "sourceOffset": 0.0,
 		"consumerGroup": group, "eventId": "evt_a_1", "eventType": "OrderCaptured", "errorClass": "SCHEMA_VALIDATION_FAILED",
 		"errorMessage": fields["errorMessage"], "attemptCount": 1.0,
+		"deadLetterId": fields["deadLetterId"], "blocksKey": true, "tenantId": "acme", "aggregateType": "Order", "aggregateId": "a", "aggregateVersion": 1.0,
 	}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("dead letter = %v\nwant %v", fields, want)
+	}
+	if !strings.HasPrefix(fields["deadLetterId"].(string), "dlt_") {
+		t.Errorf("deadLetterId = %q, want the name by which it is settled", fields["deadLetterId"])
 	}
 	if !strings.Contains(fields["errorMessage"].(string), "payload.customerId is required") {
 		t.Errorf("errorMessage = %q, want the place and what is wrong", fields["errorMessage"])

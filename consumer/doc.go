@@ -24,11 +24,37 @@
 // What fails how: a serialization failure, a deadlock, a lost connection, an
 // unknown outcome of a commit, a rebalance or a shutdown is no failure of a
 // handler and is retried without using an attempt. Any other error of a handler
-// is retried in place with backoff up to [Config.MaxAttempts], then the event
-// goes to the dead-letter topic through the outbox, in the transaction that
-// also records it, blocks its key and moves the offset. [Permanent] skips the
-// attempts, [RetryAfter] sets the pause, [Rejected] commits a refusal as a
-// result. A record that cannot be read or breaks its contract is a dead letter
-// at once. A partition whose next offset the log no longer holds stops with an
-// alert instead of jumping.
+// is retried in place [Config.InPlaceAttempts] times. Then the event waits in the
+// database for the tiers of its topic's retry chain, an attempt each: in mode
+// Ordered every later event of its record key waits behind it, in the other modes
+// it waits alone; offsets move on and no other key is delayed. A record on the
+// tier's topic, written in the same transaction through the outbox, shows what
+// waits; the database is the truth and says what is due. In mode Latest it is
+// dropped when a newer version came first. After the last tier the event goes to
+// the dead-letter topic through the outbox, in the transaction that also records
+// it and moves its key: blocked until an operator decides, or on, as the contract
+// says.
+//
+// [Permanent] and [Unauthorized] skip the attempts, [RetryAfter] sets the pause,
+// [Rejected] commits a refusal as a result. A record that cannot be read or
+// breaks its contract is a dead letter at once, and so is a version that the
+// catalogue does not hold, unless [Subscription.UnknownVersionWait] waits for an
+// upgrade. A tombstone that fails is tried in place alone: later it might delete
+// what came after it.
+//
+// A redrive, a record on the shortest retry topic with [HeaderRetryGroup],
+// [HeaderRedriveID] and [HeaderDeadLetterID], makes an open dead letter due for
+// one more attempt. Its row in factline.dead_letter is REDRIVEN then, and APPLIED
+// or, with an attempt more and under the same id, OPEN again after it.
+//
+// An attempt in the chain is counted before it begins, and so is every attempt
+// for a while where the member before died at its work: an event that takes the
+// process down with it ends as a dead letter too. Killing the process during
+// such an attempt uses it.
+//
+// A partition whose next offset the log no longer holds stops with an alert and a
+// row in factline.consumer_gap instead of jumping. One that has work and makes no
+// progress for [Config.StallAfter] is reported. Within a partition events are
+// handled one after the other: a slow handler or a hot key delays the others of
+// its partition, and those of other partitions by a few chunks at most.
 package consumer

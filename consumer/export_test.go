@@ -19,6 +19,16 @@ func (r *Runner) HandleAlone(ctx context.Context, topic string, id int32, record
 	return err
 }
 
+// TryAgain makes one more attempt of the event at an offset, as a member that
+// believes it owns the partition.
+func (r *Runner) TryAgain(ctx context.Context, topic string, id int32, offset int64) error {
+	o, err := r.Own(ctx, topic, map[int32][]*kgo.Record{id: nil})
+	if err != nil {
+		return err
+	}
+	return o.partitions[id].tryAgain(offset)
+}
+
 // Statements returns every embedded statement by name.
 func Statements() map[string]string {
 	all := make(map[string]string)

@@ -203,7 +203,7 @@ func TestWhatTheDatabaseDoesIsNoFailureOfAHandler(t *testing.T) {
 			var runs atomic.Int64
 			b.send(order("a", 1), order("a", 2))
 			b.start(func(c *consumer.Config) {
-				c.MaxAttempts = 1 // a single counted attempt would end in a dead letter
+				c.InPlaceAttempts = 1 // a single counted attempt would end in a dead letter
 				handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
 					if err := record(ctx, tx, m); err != nil {
 						return err
@@ -230,7 +230,7 @@ func TestTheHandlersOwnDeadlineIsItsFailure(t *testing.T) {
 	b := setup(t, 1)
 	b.send(order("a", 1), order("b", 1))
 	b.start(func(c *consumer.Config) {
-		c.MaxAttempts = 2
+		c.InPlaceAttempts = 2
 		handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
 			if m.AggregateID == "b" {
 				return record(ctx, tx, m)
@@ -252,7 +252,7 @@ func TestAnErrorThatTheHandlerSwallowedShowsAtTheCommit(t *testing.T) {
 	b := setup(t, 1)
 	b.send(order("a", 1), order("b", 1))
 	b.start(func(c *consumer.Config) {
-		c.MaxAttempts = 2
+		c.InPlaceAttempts = 2
 		handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
 			if m.AggregateID == "a" {
 				_, _ = tx.Exec(ctx, `SELECT 1/0`)

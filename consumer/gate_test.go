@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -37,6 +38,43 @@ func TestASecondEventWithATakenVersionIsHeldAndBlocksItsKey(t *testing.T) {
 	b.wantHeld("a/2 CONFLICT", "a/3 BLOCKED")
 	if class := one[string](b, `SELECT error_class FROM factline.dead_letter`); class != "VERSION_CONFLICT" {
 		t.Errorf("error class = %s, want VERSION_CONFLICT", class)
+	}
+}
+
+func TestADuplicateIsKnownByItsVersionAfterItsInboxRowExpired(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.start(nil)
+	b.send(order("a", 1), order("a", 2))
+	b.wantEffects("a/1", "a/2")
+	if _, err := b.pool.Exec(t.Context(), `DELETE FROM factline.inbox`); err != nil {
+		t.Fatal(err)
+	}
+	b.send(order("a", 1), order("a", 2), order("a", 3))
+	b.wantNext(5)
+	b.wantEffects("a/1", "a/2", "a/3")
+	b.wantHeld()
+}
+
+func TestExtremeTimestampsAndMissingKeysDoNoHarm(t *testing.T) {
+	t.Parallel()
+	for name, millis := range map[string]int64{
+		"before 1970": -5, "the year 9999": 253402300799000, "far beyond any calendar": 1 << 55,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			late := b.recordOf(order("a", 2))
+			late.Key, late.Timestamp = nil, time.UnixMilli(millis)
+			b.sendRecords(late)
+			b.start(nil)
+			b.wantHeld("a/2 GAP") // stored with its time
+			if one[bool](b, `SELECT record_key IS NOT NULL FROM factline.held_event`) {
+				t.Error("the missing key became an empty one")
+			}
+			b.send(order("a", 1))
+			b.wantEffects("a/1", "a/2")
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
 )
@@ -60,6 +61,18 @@ func (b *bundle) snapshot() string {
 		}
 	}
 	return all.String()
+}
+
+// hotRecords are one order's records of partition 0, with versions from first to
+// last.
+func (b *bundle) hotRecords(tenant string, first, last int64) []*kgo.Record {
+	var all []*kgo.Record
+	for v := first; v <= last; v++ {
+		e := order("hot", v)
+		e.TenantID = tenant
+		all = append(all, b.recordOf(e))
+	}
+	return all
 }
 
 // deadLetter waits for the one record that goes to the dead-letter topic.

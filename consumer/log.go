@@ -43,6 +43,9 @@ func (r *Runner) logChunk(done *run) {
 		switch s.Verdict {
 		case inbox.Apply, inbox.Advance, inbox.Duplicate:
 			r.logEvent(slog.LevelDebug, it, "event settled", "outcome", outcomeOf(s.Verdict, false))
+		case inbox.Again:
+			r.logEvent(slog.LevelWarn, it, "event failed and is tried again later", "attempt", it.pause.fault.attempts,
+				"due", it.pause.due, "error_class", string(it.pause.fault.class), "error", firstLine(it.pause.fault.message))
 		case inbox.HoldGap, inbox.HoldBlocked:
 			r.logEvent(slog.LevelWarn, it, "event held", "reason", s.Verdict.String(), "aggregate_version", it.event.Version)
 		}

@@ -20,11 +20,12 @@ const (
 )
 
 type metrics struct {
-	lag, stopped                     *prometheus.GaugeVec
+	lag, stopped, stalled            *prometheus.GaugeVec
 	held, blocked, overdue           *prometheus.GaugeVec
 	events, retries, deadLetters     *prometheus.CounterVec
 	schemaFailures, duplicates       *prometheus.CounterVec
 	conflicts, fetchErrors, commits  *prometheus.CounterVec
+	redrives, alerts, stalls         *prometheus.CounterVec
 	processing, age, chunks, records *prometheus.HistogramVec
 }
 
@@ -37,12 +38,16 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		lag:            b.gauge("lag_records", "Records on the log behind which the group's effects stand, by partition owned here.", "topic", "partition"),
 		stopped:        b.gauge("stopped_partitions", "1 for a partition that stopped because the log no longer holds its next offset: records are lost to this group and an operator must decide.", "topic", "partition"),
-		held:           b.gauge("held_events", "Events that wait in the database: GAP for a missing version, BLOCKED behind a dead letter, CONFLICT for a version that another event took.", "topic", "reason"),
-		blocked:        b.gauge("blocked_keys", "Record keys whose events wait until an operator settles a dead letter.", "topic"),
+		stalled:        b.gauge("stalled_partitions", "1 for a partition that has work and of which no transaction committed for Config.StallAfter.", "topic", "partition"),
+		held:           b.gauge("held_events", "Events that wait in the database: GAP for a missing version, BLOCKED behind an event that failed or was given up, CONFLICT for a version that another event took, RETRY for the next attempt.", "topic", "reason"),
+		blocked:        b.gauge("blocked_keys", "Record keys whose events wait for an event that is tried again or until an operator settles a dead letter.", "topic"),
 		overdue:        b.gauge("overdue_gaps", "Aggregates that wait for a missing version longer than Config.GapAlertAfter, at most 20 per topic.", "topic"),
 		events:         b.counter("events_total", "Events by what became of them: applied, advanced (no handler for the type), duplicate, held, rejected, dead_letter; failed counts attempts of handlers that failed.", "topic", "event_type", "outcome"),
 		retries:        b.counter("retries_total", "Transactions run again: reason handler after a handler's failure, transient after a condition of the database.", "topic", "reason"),
 		deadLetters:    b.counter("dead_letters_total", "Events given up, by class of error.", "topic", "class"),
+		redrives:       b.counter("redrives_total", "Requests to try a dead letter again that reached this group: taken, or ignored because it was not open or the request was taken before.", "topic", "outcome"),
+		stalls:         b.counter("stalls_total", "Times that a partition had work and made no progress for Config.StallAfter.", "topic"),
+		alerts:         b.counter("security_alerts_total", "Events of a tenant that the service may not process, or that a handler called unauthorized.", "topic"),
 		schemaFailures: b.counter("schema_failures_total", "Records that could not be read or broke their contract.", "topic"),
 		duplicates:     b.counter("duplicates_total", "Events that had taken effect before and were dropped.", "topic"),
 		conflicts:      b.counter("version_conflicts_total", "Events whose version another event of the aggregate had taken: a producer restored from a backup.", "topic"),
@@ -142,6 +147,8 @@ func (r *Runner) observeLetters(done *run) {
 		switch b.fault.class {
 		case SchemaValidationFailed:
 			r.metrics.schemaFailures.WithLabelValues(group, topic).Inc()
+		case TenantViolation:
+			r.metrics.alerts.WithLabelValues(group, topic).Inc()
 		case VersionConflict:
 			r.metrics.conflicts.WithLabelValues(group, topic).Inc()
 		}
@@ -164,4 +171,5 @@ func (r *Runner) setLag(topic string, partition int32, lag int64) {
 func (r *Runner) forgetPartition(topic string, partition int32) {
 	r.metrics.lag.DeleteLabelValues(r.cfg.Group, topic, strconv.Itoa(int(partition)))
 	r.metrics.stopped.DeleteLabelValues(r.cfg.Group, topic, strconv.Itoa(int(partition)))
+	r.metrics.stalled.DeleteLabelValues(r.cfg.Group, topic, strconv.Itoa(int(partition)))
 }

@@ -23,6 +23,11 @@ type rejectedError struct{ err error }
 func (e *rejectedError) Error() string { return e.err.Error() }
 func (e *rejectedError) Unwrap() error { return e.err }
 
+type unauthorizedError struct{ err error }
+
+func (e *unauthorizedError) Error() string { return e.err.Error() }
+func (e *unauthorizedError) Unwrap() error { return e.err }
+
 // contractError is a payload that a handler could not decode.
 type contractError struct{ err error }
 
@@ -38,10 +43,21 @@ func Permanent(err error) error {
 	return &permanentError{err: err}
 }
 
+// Unauthorized marks an event that asks for what it may not have, such as a
+// change of another tenant's rows: it becomes a dead letter with the class
+// TENANT_VIOLATION at once, and [Config.SecurityAlert] is told. Nil stays nil.
+func Unauthorized(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &unauthorizedError{err: err}
+}
+
 // RetryAfter asks for the next attempt after d, such as the Retry-After of a
-// dependency that is out. It uses an attempt; when the last one is used the
-// dead letter is classed DEPENDENCY_EXHAUSTED. The partition waits, others go
-// on. Nil stays nil.
+// dependency that is out. The event waits as one that failed in place does, with
+// d in the place of the next tier's pause; its key waits, all others go on. When
+// all tiers are used the dead letter is classed DEPENDENCY_EXHAUSTED. Of a topic
+// without tiers the partition waits in place. Nil stays nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
@@ -63,6 +79,12 @@ func Rejected(err error) error {
 // IsPermanent reports whether err or what it wraps came from [Permanent].
 func IsPermanent(err error) bool {
 	var e *permanentError
+	return errors.As(err, &e)
+}
+
+// IsUnauthorized reports whether err or what it wraps came from [Unauthorized].
+func IsUnauthorized(err error) bool {
+	var e *unauthorizedError
 	return errors.As(err, &e)
 }
 

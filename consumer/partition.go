@@ -39,6 +39,7 @@ type partition struct {
 	bytes   int       // of the queued values
 	since   time.Time // when the oldest queued record was received
 	release []inbox.Aggregate
+	due     []int64 // offsets of events to try again
 	paused  bool
 	// busy is set while somebody handles the partition's records; from, passed
 	// and passedAt are his then.
@@ -54,13 +55,19 @@ type partition struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
+	// careUntil is set where the owner before died: until this offset records are
+	// handled one by one.
+	careUntil int64
 	// from is where reading stands; finished is the same for the commit loop.
 	from int64
 	// passed is behind the last record that nothing was to be done for, and
 	// passedAt is when the database should know.
-	passed    int64
-	passedAt  time.Time
-	finished  atomic.Int64
+	passed   int64
+	passedAt time.Time
+	finished atomic.Int64
+	// commits counts transactions for the stall watch, whose memory watched is.
+	commits   atomic.Int64
+	watched   stallWatch
 	highWater atomic.Int64
 	// committed is the offset Kafka is known to hold, guarded by session.commitMu.
 	committed int64
@@ -144,7 +151,7 @@ func (p *partition) waiting() (waits bool, due <-chan time.Time) {
 	if p.busy {
 		return false, nil // whoever is at it signals
 	}
-	if len(p.queue) > 0 || len(p.release) > 0 {
+	if len(p.queue) > 0 || len(p.release) > 0 || len(p.due) > 0 {
 		return true, nil
 	}
 	if p.passed <= p.from {
@@ -256,6 +263,9 @@ func (p *partition) awaitFree() {
 // handle settles what waits in the partition: together with what waits in
 // others of its topic, or alone after that failed.
 func (p *partition) handle() error {
+	if p.topic.redrives {
+		return p.handleRedrives()
+	}
 	leave, err := p.s.turn(p)
 	if err != nil {
 		return err
@@ -263,6 +273,13 @@ func (p *partition) handle() error {
 	defer leave()
 	if !p.seize() {
 		return nil // another partition took it along
+	}
+	if offset, ok := p.nextDue(); ok {
+		leave()
+		if err := p.tryAgain(offset); err != nil {
+			p.free()
+			return err
+		}
 	}
 	shares := p.s.gather(p)
 	if len(shares) == 1 && shares[0].p == p {
@@ -275,9 +292,12 @@ func (p *partition) handle() error {
 // handleAlone settles what one partition has. leave lets others begin, which
 // they shall not wait for once something went wrong here.
 func (p *partition) handleAlone(only *share, leave func()) error {
+	if len(only.items)+len(only.release) > 0 && p.needsCare(len(only.release)) {
+		return p.oneByOne(only, true)
+	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if _, failed := errors.AsType[*handlerError](err); failed {
-		return p.oneByOne(only)
+		return p.oneByOne(only, false)
 	}
 	if err == nil {
 		p.s.askReleases(done)
@@ -299,22 +319,31 @@ func (p *partition) pass(taken *share) bool {
 		slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
 		return false
 	}
-	switch {
-	case p.passed <= p.from:
-		p.passedAt = time.Now().Add(keepPassed)
-	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
+	if !p.passTo(taken.next) {
 		return false
 	}
-	p.passed = taken.next
-	p.finished.Store(p.passed)
 	r := p.s.r
-	r.setLag(p.topic.Topic, p.id, p.highWater.Load()-p.passed)
 	done := &run{chunk: r.newChunk(p.topic, -1, taken), items: items}
 	for i := range items {
 		done.plan.Steps = append(done.plan.Steps, inbox.Step{Event: i, Verdict: inbox.Advance})
 	}
 	r.countEvents(done)
 	r.logChunk(done)
+	return true
+}
+
+// passTo moves over records without effect, unless the database should know of
+// those before by now.
+func (p *partition) passTo(next int64) bool {
+	switch {
+	case p.passed <= p.from:
+		p.passedAt = time.Now().Add(keepPassed)
+	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
+		return false
+	}
+	p.passed = next
+	p.finished.Store(next)
+	p.s.r.setLag(p.topic.Topic, p.id, p.highWater.Load()-next)
 	return true
 }
 

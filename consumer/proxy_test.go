@@ -19,6 +19,26 @@ type proxy struct {
 	dsn            string
 	cutAfterCommit atomic.Int64
 	cut            atomic.Int64
+	// kill, where set, decides about each commit: whether the process dies now,
+	// and whether the server still gets it.
+	kill func() (now, reaches bool)
+	dead atomic.Bool
+}
+
+// killAt makes the process lose its database around the nth commit from now, and
+// closes the channel then.
+func (p *proxy) killAt(nth int64, before bool) <-chan struct{} {
+	killed := make(chan struct{})
+	var seen atomic.Int64
+	p.kill = func() (now, reaches bool) {
+		if seen.Add(1) != nth {
+			return false, true
+		}
+		p.dead.Store(true)
+		close(killed)
+		return true, !before
+	}
+	return killed
 }
 
 func newProxy(t *testing.T, dsn string) *proxy {
@@ -60,6 +80,9 @@ func (p *proxy) pool(t *testing.T) *pgxpool.Pool {
 
 func (p *proxy) serve(client net.Conn, address string) {
 	defer client.Close()
+	if p.dead.Load() {
+		return
+	}
 	server, err := net.Dial("tcp", address)
 	if err != nil {
 		return
@@ -88,6 +111,16 @@ func (p *proxy) serve(client net.Conn, address string) {
 		if bytes.Contains(bytes.ToLower(buffer[:n]), []byte("commit\x00")) && p.cutAfterCommit.Add(-1) >= 0 {
 			p.cut.Add(1)
 			losing.Store(true)
+		}
+		if p.kill != nil && bytes.Contains(bytes.ToLower(buffer[:n]), []byte("commit\x00")) {
+			now, reaches := p.kill()
+			if now && !reaches {
+				return
+			}
+			losing.Store(now)
+		}
+		if p.dead.Load() && !losing.Load() {
+			return
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
 			return

@@ -19,8 +19,12 @@ type item struct {
 	value []byte
 	// verdict is why the event may not be applied, nil where it may.
 	fault *fault
-	// held is set for an event that was read from the database.
-	held bool
+	// held is set for an event that was read from the database, with how far its
+	// retries are.
+	held  bool
+	retry inbox.Retry
+	// pause is set where it failed and is tried again later.
+	pause *pause
 	// received is when the record was fetched, zero for a held event.
 	received time.Time
 }
@@ -38,6 +42,10 @@ type topicPlan struct {
 	bulk map[string]bool
 	// goesOn is set where later events of a key do not wait for a dead letter.
 	goesOn bool
+	// tiers are the pauses of the retry chain, shortest first.
+	tiers []tier
+	// redrives is set for a retry topic, which is read for its redrives alone.
+	redrives bool
 }
 
 func planTopic(s Subscription, contracts Contracts) *topicPlan {
@@ -51,6 +59,7 @@ func planTopic(s Subscription, contracts Contracts) *topicPlan {
 			p.goesOn = t.OnDeadLetter == "continue"
 		}
 	}
+	p.tiers = tiersOf(s, contracts)
 	p.DeadLetterTopic = or(p.DeadLetterTopic, deadLetterTopic(s.Topic))
 	return p
 }
@@ -60,10 +69,12 @@ func (p *topicPlan) handles(eventType string) bool {
 }
 
 func (r *Runner) readRecord(p *topicPlan, record *kgo.Record) item {
-	return r.read(p, Message{
+	it := r.read(p, Message{
 		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset,
 		Key: record.Key, Headers: headersOf(record), RecordTime: clampTime(record.Timestamp),
 	}, record.Value)
+	r.awaitUpgrade(p, &it)
+	return it
 }
 
 func (r *Runner) readHeld(p *topicPlan, h inbox.HeldRecord) (item, error) {
@@ -74,7 +85,9 @@ func (r *Runner) readHeld(p *topicPlan, h inbox.HeldRecord) (item, error) {
 	it := r.read(p, Message{
 		Topic: p.Topic, Partition: h.Partition, Offset: h.Offset, Key: h.Key, Headers: headers, RecordTime: h.RecordTime.UTC(),
 	}, h.Value)
-	it.held = true
+	it.held, it.retry = true, h.Retry
+	it.event.Redriven = h.Retry.DeadLetterID != ""
+	r.awaitUpgrade(p, &it)
 	return it, nil
 }
 

@@ -1,27 +1,31 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"factline.dev/inbox"
 )
 
 // oneByOne repeats a chunk that failed through a handler record by record, each
 // in a transaction of its own, so that the culprit is known and alone.
-func (p *partition) oneByOne(all *share) error {
+func (p *partition) oneByOne(all *share, careful bool) error {
 	for _, a := range all.release {
-		if err := p.settleHeld(a); err != nil {
+		if err := p.settleHeld(a, careful); err != nil {
 			return err
 		}
 	}
 	for i := range all.items {
-		done, err := p.settle(&share{items: all.items[i : i+1], next: all.items[i].msg.Offset + 1}, 0)
+		c := p.single(&share{items: all.items[i : i+1], next: all.items[i].msg.Offset + 1}, 0)
+		c.careful = careful
+		done, err := p.settle(c)
 		if err != nil {
 			return err
 		}
 		for _, a := range done.more {
-			if err := p.settleHeld(a); err != nil {
+			if err := p.settleHeld(a, careful); err != nil {
 				return err
 			}
 		}
@@ -31,9 +35,11 @@ func (p *partition) oneByOne(all *share) error {
 
 // settleHeld goes through the due held events of an aggregate, one a
 // transaction.
-func (p *partition) settleHeld(a inbox.Aggregate) error {
+func (p *partition) settleHeld(a inbox.Aggregate, careful bool) error {
 	for {
-		done, err := p.settle(&share{release: []inbox.Aggregate{a}}, 1)
+		c := p.single(&share{release: []inbox.Aggregate{a}}, 1)
+		c.careful = careful
+		done, err := p.settle(c)
 		if err != nil {
 			return err
 		}
@@ -43,38 +49,103 @@ func (p *partition) settleHeld(a inbox.Aggregate) error {
 	}
 }
 
-// settle runs a chunk with at most one event to handle until the event is
-// applied or given up.
-func (p *partition) settle(one *share, limit int) (*run, error) {
+// single is a chunk with at most one event to handle.
+func (p *partition) single(one *share, limit int) *chunk {
 	one.p, one.from = p, p.from
-	c := p.s.r.newChunk(p.topic, limit, one)
-	memory := 0
-	for {
+	return p.s.r.newChunk(p.topic, limit, one)
+}
+
+// settle runs a chunk of one event until the event is applied, kept for later or
+// given up.
+func (p *partition) settle(c *chunk) (*run, error) {
+	for memory := 1; ; memory++ {
+		if err := p.count(c); err != nil {
+			return nil, err
+		}
 		done, err := p.attempt(c, func() {})
 		var failed *handlerError
 		if !errors.As(err, &failed) {
+			if err != nil {
+				p.uncount(c)
+			}
 			return done, err
 		}
-		memory++
 		if err := p.failed(c, failed, memory); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// failed counts a failed attempt where a crash does not forget it, and either
-// waits for the next one or condemns the event, so that the next run of the
-// chunk gives it up.
-func (p *partition) failed(c *chunk, cause error, memory int) error {
-	r, it := p.s.r, c.culprit
-	attempts, err := p.countAttempt(c, it, memory)
-	if err != nil {
+// count commits, before a careful chunk runs, that an attempt of its event
+// begins: one that takes the process down with it must be known to the next. An
+// attempt that is found unfinished counts as failed.
+func (p *partition) count(c *chunk) error {
+	if !c.careful {
+		return nil
+	}
+	it, begun, err := p.preview(c)
+	if err != nil || it == nil || it.event.Tombstone {
 		return err
 	}
-	f, final := faultOf(cause, attempts, r.cfg.MaxAttempts)
+	c.culprit = it
+	if it.event.Due && begun > it.retry.Attempts || !it.event.Due && begun >= p.s.r.cfg.InPlaceAttempts {
+		return p.failedAfter(c, errDied, begun)
+	}
+	c.counted, err = p.countAttempt(c, it, 0)
+	return err
+}
+
+// preview decides about a chunk, without any effect, until the database answers.
+// It returns the event that would be handled, if any, and its attempts so far.
+func (p *partition) preview(c *chunk) (it *item, begun int, err error) {
+	for failures := 1; ; failures++ {
+		if it, begun, err = c.preview(p.ctx); err == nil || errors.Is(err, errRewound) {
+			return it, begun, err
+		}
+		if err := p.pauseAfter(c, err, failures); err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+// uncount takes back an attempt that ended for a reason of its own, a shutdown
+// as a rule. Where that fails the attempt stays counted.
+func (p *partition) uncount(c *chunk) {
+	if c.counted == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
+	defer cancel()
+	r, it := p.s.r, c.culprit
+	if err := inbox.UncountAttempt(ctx, r.cfg.Pool, r.cfg.Group, it.event.EventID, c.counted); err != nil {
+		r.logEvent(slog.LevelWarn, it, "an attempt that did not end stays counted", "attempt", c.counted, "error", err.Error())
+	}
+}
+
+// failed counts a failed attempt where a crash does not forget it, and either
+// waits for the next one or decides what the next run of the chunk does with
+// the event.
+func (p *partition) failed(c *chunk, cause error, memory int) error {
+	attempts := c.counted
+	if c.counted = 0; attempts == 0 {
+		var err error
+		if attempts, err = p.countAttempt(c, c.culprit, memory); err != nil {
+			return err
+		}
+	}
+	return p.failedAfter(c, cause, attempts)
+}
+
+func (p *partition) failedAfter(c *chunk, cause error, attempts int) error {
+	r, it := p.s.r, c.culprit
 	r.metrics.events.WithLabelValues(r.cfg.Group, c.scope.Topic, r.typeLabel(c.topic, it), outcomeFailed).Inc()
-	if final {
-		c.condemn(it, f)
+	gone, later := r.afterFailure(c.topic, it, cause, attempts)
+	switch {
+	case gone != nil:
+		c.condemn(it, gone)
+		return nil
+	case later != nil:
+		c.postpone(it, later)
 		return nil
 	}
 	wait := backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, attempts)
@@ -82,7 +153,7 @@ func (p *partition) failed(c *chunk, cause error, memory int) error {
 		wait = d
 	}
 	r.metrics.retries.WithLabelValues(r.cfg.Group, c.scope.Topic, "handler").Inc()
-	r.logEvent(slog.LevelWarn, it, "handler failed, another attempt follows", "attempt", attempts, "wait", wait, "error", firstLine(f.message))
+	r.logEvent(slog.LevelWarn, it, "handler failed, another attempt follows", "attempt", attempts, "wait", wait, "error", firstLine(cause.Error()))
 	return p.sleep(wait)
 }
 
@@ -124,4 +195,9 @@ func (c *chunk) condemn(it *item, f *fault) {
 		it.fault, it.event.Fault = f, inbox.Unreadable
 		c.records[0].fault, c.records[0].event.Fault = f, inbox.Unreadable
 	}
+}
+
+// postpone makes the next run keep an event for a later attempt.
+func (c *chunk) postpone(it *item, later *pause) {
+	c.paused = map[string]*pause{it.event.EventID: later}
 }

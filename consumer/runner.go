@@ -31,7 +31,11 @@ func New(cfg Config) (*Runner, error) {
 	}
 	r := &Runner{cfg: cfg, metrics: m, topics: make(map[string]*topicPlan, len(cfg.Subscriptions))}
 	for _, s := range cfg.Subscriptions {
-		r.topics[s.Topic] = planTopic(s, cfg.Contracts)
+		p := planTopic(s, cfg.Contracts)
+		r.topics[s.Topic] = p
+		if len(p.tiers) > 0 {
+			r.topics[p.tiers[0].topic] = planRedrives(p.tiers[0].topic)
+		}
 	}
 	return r, nil
 }

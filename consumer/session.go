@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/envelope"
 )
 
 type topicPartition struct {
@@ -25,7 +29,9 @@ type fetching interface {
 
 // session is one membership in the group, from joining to leaving.
 type session struct {
-	r      *Runner
+	r *Runner
+	// member marks the partitions of this session in the database.
+	member string
 	client *kgo.Client
 	// fetching is client, as far as reading ahead needs it.
 	fetching fetching
@@ -67,8 +73,10 @@ func (r *Runner) runSession(ctx context.Context) error {
 	background, end := context.WithCancel(s.work)
 	loops.Go(func() { s.commitLoop(background) })
 	loops.Go(func() { s.sweepLoop(background) })
+	loops.Go(func() { s.stallLoop(background) })
 	s.poll(ctx)
 	s.drain(s.all())
+	s.unmark(s.all())
 	end()
 	loops.Wait()
 	s.commit()
@@ -85,7 +93,7 @@ const lingerBytes = 64 << 10
 
 func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *session {
 	s := &session{
-		r: r, stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
+		r: r, member: envelope.NewID(), stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
 		slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), turns: make(map[string]chan struct{}, len(r.topics)),
 	}
 	for topic := range r.topics {
@@ -97,10 +105,6 @@ func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *
 
 func (s *session) clientOptions() []kgo.Opt {
 	cfg := s.r.cfg
-	topics := make([]string, 0, len(cfg.Subscriptions))
-	for _, sub := range cfg.Subscriptions {
-		topics = append(topics, sub.Topic)
-	}
 	opts := []kgo.Opt{kgo.ClientID(cfg.Service)}
 	if cfg.Linger > 0 {
 		opts = append(opts, kgo.FetchMinBytes(lingerBytes), kgo.FetchMaxWait(max(cfg.Linger, 10*time.Millisecond)))
@@ -108,7 +112,7 @@ func (s *session) clientOptions() []kgo.Opt {
 	return append(append(opts, cfg.ClientOptions...),
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ConsumerGroup(cfg.Group),
-		kgo.ConsumeTopics(topics...),
+		kgo.ConsumeTopics(slices.Sorted(maps.Keys(s.r.topics))...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		// An offset that the log no longer holds stops its partition. The
@@ -149,7 +153,7 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) {
 		r := s.r
 		r.metrics.fetchErrors.WithLabelValues(r.cfg.Group, e.Topic).Inc()
 		if errors.Is(e.Err, kerr.OffsetOutOfRange) {
-			s.stopped(e.Topic, e.Partition)
+			s.stopped(ctx, e.Topic, e.Partition)
 			continue
 		}
 		r.cfg.Logger.Warn("fetch failed", "group", r.cfg.Group, "topic", e.Topic, "partition", e.Partition, "error", e.Err.Error())
@@ -164,14 +168,15 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) {
 
 // stopped reports a partition whose next offset is gone from the log. Going on
 // at the log's start would skip events without a trace.
-func (s *session) stopped(topic string, id int32) {
+func (s *session) stopped(ctx context.Context, topic string, id int32) {
 	var next int64 = -1
 	if p := s.get(topic, id); p != nil {
 		next = p.finished.Load()
 	}
+	to := s.recordGap(ctx, topic, id, next)
 	s.r.metrics.stopped.WithLabelValues(s.r.cfg.Group, topic, fmt.Sprint(id)).Set(1)
 	s.r.cfg.Logger.Error("partition stopped: the log no longer holds its next offset, events are lost to this group; restore them to the topic, or rebuild this consumer, or accept the loss by setting next_offset in factline.consumer_offset to the log's start, then restart",
-		"group", s.r.cfg.Group, "topic", topic, "partition", id, "offset", next)
+		"group", s.r.cfg.Group, "topic", topic, "partition", id, "offset", next, "log_start", to)
 }
 
 func (s *session) get(topic string, id int32) *partition {
@@ -254,6 +259,7 @@ func (s *session) giveBack(lost map[string][]int32, commit bool) {
 		}
 	}
 	s.drain(partitions)
+	s.unmark(partitions)
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	if commit {

@@ -27,7 +27,12 @@ import (
 	"factline.dev/outbox"
 )
 
-func TestMain(m *testing.M) { factlinetest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(runChild())
+	}
+	factlinetest.Main(m)
+}
 
 const (
 	orders  = "oms.order.events.v1"
@@ -79,6 +84,13 @@ func (rules) Validate(eventType string, version int, value []byte) error {
 	return nil
 }
 
+// continuing is rules whose topic goes on behind a dead letter.
+type continuing struct{ rules }
+
+func (continuing) Topic(name string) (*contract.Topic, bool) {
+	return &contract.Topic{Name: name, OnDeadLetter: "continue"}, name == orders
+}
+
 // bundle is what a test of the runner needs.
 type bundle struct {
 	t      *testing.T
@@ -107,6 +119,8 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
+func (b *bundle) dsn() string { return factlinetest.DSN(b.pool) }
+
 func setup(t *testing.T, partitions int) *bundle {
 	t.Helper()
 	b := &bundle{t: t, pool: factlinetest.Postgres(t, migrated), kafka: factlinetest.FakeKafka(t), logs: &logBuffer{}}
@@ -119,8 +133,8 @@ func setup(t *testing.T, partitions int) *bundle {
 	b.outbox = ob
 	b.cfg = consumer.Config{
 		Group: group, Service: service, Pool: b.pool, Brokers: b.kafka.Addrs(), Outbox: ob, Contracts: rules{},
-		Subscriptions: []consumer.Subscription{{Topic: orders, Handlers: map[string]consumer.Handler{"OrderCaptured": record, "OrderChanged": record}}},
-		BackoffMin:    time.Millisecond, BackoffMax: 20 * time.Millisecond,
+		Subscriptions:   []consumer.Subscription{{Topic: orders, Handlers: map[string]consumer.Handler{"OrderCaptured": record, "OrderChanged": record}}},
+		InPlaceAttempts: 5, BackoffMin: time.Millisecond, BackoffMax: 20 * time.Millisecond,
 		CommitInterval: 5 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
 		Registerer: prometheus.NewRegistry(),
 		Logger:     textLogger(b.logs),

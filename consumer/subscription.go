@@ -93,6 +93,17 @@ type Subscription struct {
 	// contract's; without contracts base.dlt.v1 for a topic base.v1. Must
 	// contain ".dlt.", by which the relay knows topics of large records.
 	DeadLetterTopic string
+	// RetryTiers are the pauses before the later attempts of an event that failed
+	// in place, shortest first; the record that shows what waits goes to a topic
+	// each, base.retry.15m.v1 for a topic base.v1. Default the contract's; without
+	// contracts 1m, 15m and 1h. Empty and not nil has none: the event is given up
+	// after the attempts in place.
+	RetryTiers []time.Duration
+	// UnknownVersionWait keeps an event of a version that the catalogue does not
+	// hold, with its key, for a reader that does: producers may be upgraded first.
+	// It is looked at every minute and given up after this long. Default 0, it is
+	// given up at once.
+	UnknownVersionWait time.Duration
 }
 
 // Handle returns a [Handler] that decodes the payload into T. A payload that

@@ -28,40 +28,67 @@ func (s *session) sweepLoop(ctx context.Context) {
 			return
 		}
 		started := time.Now()
-		if err := s.sweep(ctx, n%countEvery == 0); err != nil && ctx.Err() == nil {
+		next, err := s.sweep(ctx, n%countEvery == 0)
+		if err != nil && ctx.Err() == nil {
 			s.r.cfg.Logger.Warn("sweep failed", "group", s.r.cfg.Group, "error", err.Error())
 		}
 		// Many held events make a sweep long; it must not become the load.
-		wait = max(s.r.cfg.SweepInterval, 20*time.Since(started))
+		wait = max(min(s.r.cfg.SweepInterval, next), 20*time.Since(started))
 	}
 }
 
-func (s *session) sweep(ctx context.Context, count bool) error {
+// sweep returns how long it is until the next failed event is due, as far as it
+// knows.
+func (s *session) sweep(ctx context.Context, count bool) (next time.Duration, err error) {
+	next = s.r.cfg.SweepInterval
 	byTopic := make(map[string][]int32)
 	for _, p := range s.all() {
 		byTopic[p.topic.Topic] = append(byTopic[p.topic.Topic], p.id)
 	}
 	for topic, partitions := range byTopic {
-		if s.r.topics[topic].Mode == Ordered {
-			if err := s.sweepTopic(ctx, topic, partitions, count); err != nil {
-				return err
-			}
+		due, err := s.sweepDue(ctx, topic, partitions)
+		if err != nil {
+			return next, err
+		}
+		next = min(next, due)
+		if err := s.sweepTopic(ctx, topic, partitions, count); err != nil {
+			return next, err
 		}
 		if count {
 			s.refreshLag(ctx, topic)
 		}
 	}
-	return nil
+	return next, nil
+}
+
+// sweepDue has failed events tried again whose pause has ended.
+func (s *session) sweepDue(ctx context.Context, topic string, partitions []int32) (next time.Duration, err error) {
+	now := s.r.cfg.Now()
+	due, at, err := inbox.FindDue(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, now, sweepLimit)
+	if err != nil {
+		return 0, err
+	}
+	for id, offsets := range due {
+		if p := s.get(topic, id); p != nil {
+			p.askDue(offsets)
+		}
+	}
+	if at.IsZero() {
+		return s.r.cfg.SweepInterval, nil
+	}
+	return at.Sub(now), nil
 }
 
 func (s *session) sweepTopic(ctx context.Context, topic string, partitions []int32, count bool) error {
-	due, err := inbox.Due(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, sweepLimit)
-	if err != nil {
-		return err
-	}
-	for id, aggregates := range due {
-		if p := s.get(topic, id); p != nil {
-			p.askRelease(aggregates)
+	if s.r.topics[topic].Mode == Ordered {
+		due, err := inbox.Due(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, sweepLimit)
+		if err != nil {
+			return err
+		}
+		for id, aggregates := range due {
+			if p := s.get(topic, id); p != nil {
+				p.askRelease(aggregates)
+			}
 		}
 	}
 	if !count {
@@ -82,7 +109,7 @@ func (s *session) sweepTopic(ctx context.Context, topic string, partitions []int
 
 func (s *session) reportWaiting(topic string, w inbox.Waiting, now time.Time) {
 	m, group := s.r.metrics, s.r.cfg.Group
-	for _, reason := range []string{inbox.ReasonGap, inbox.ReasonBlocked, inbox.ReasonConflict} {
+	for _, reason := range []string{inbox.ReasonGap, inbox.ReasonBlocked, inbox.ReasonConflict, inbox.ReasonRetry} {
 		m.held.WithLabelValues(group, topic, reason).Set(float64(w.Held[reason]))
 	}
 	m.blocked.WithLabelValues(group, topic).Set(float64(w.BlockedKeys))

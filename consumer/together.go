@@ -101,7 +101,7 @@ func (p *partition) isFull() bool {
 func (p *partition) isAlone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	alone := p.alone
+	alone := p.alone || p.needsCare(len(p.release))
 	p.alone = false
 	return alone
 }
@@ -111,7 +111,7 @@ func (p *partition) isAlone() bool {
 func (p *partition) joins() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy || p.alone || p.stopping() || len(p.queue)+len(p.release) == 0 {
+	if p.busy || p.alone || p.needsCare(len(p.release)) || p.stopping() || len(p.queue)+len(p.release) == 0 {
 		return false
 	}
 	p.busy = true
@@ -198,6 +198,7 @@ func (s *session) committed(done *run, started time.Time) {
 	}
 	for _, sh := range done.shares {
 		sh.p.settledUpTo(sh.next)
+		sh.p.commits.Add(1)
 	}
 	r.observe(done, started)
 	r.logChunk(done)

@@ -1,14 +1,3 @@
-// Package deadletter lets an operator see and settle what consumers gave up.
-//
-// Use it on the database of a consumer: [List] and [Get] read, [Skip] settles.
-// The same records, for other tools, stand on the dead-letter topics. Do not
-// delete rows of these tables by hand: the gate of the aggregate would never
-// open.
-//
-// Guarantees: every act is one transaction, names its operator and reason in
-// factline.operator_action, and is serialised with the consumer that works on
-// the same partition. A dead letter is settled at most once. [Skip] never lets a
-// later event of an aggregate overtake one that still waits.
 package deadletter
 
 import (
@@ -42,6 +31,10 @@ func statement(name string) string {
 const (
 	// Open waits for an operator.
 	Open = "OPEN"
+	// Redriven is on its way to its group.
+	Redriven = "REDRIVEN"
+	// Applied had its effect after a redrive.
+	Applied = "APPLIED"
 	// Skipped was given up for good, with a reason.
 	Skipped = "SKIPPED"
 )

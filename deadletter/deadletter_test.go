@@ -118,6 +118,21 @@ func TestSkipKeepsTheKeyBlockedWhileAnotherDeadLetterIsOpen(t *testing.T) {
 	}
 }
 
+func TestSkipHandsTheKeyToAnEventThatWaitsForItsNextAttempt(t *testing.T) {
+	t.Parallel()
+	pool := setup(t, 4)
+	id := bury(t, pool, 5)
+	exec(t, pool, `INSERT INTO factline.held_event VALUES ($1, $2, 0, 8, 'acme', 'OrderNote', 'n', 1, 'evt_n', 'OrderNoted', 'a', 'a', NULL, '{}', now(), 'RETRY', now(), 1, 2, now())`, group, topic)
+	result, err := deadletter.Skip(t.Context(), pool, skip(id))
+	if err != nil || result.Unblocked {
+		t.Fatalf("Skip = %+v, %v, want the key still blocked", result, err)
+	}
+	var by string
+	if err := pool.QueryRow(t.Context(), `SELECT reason || ' ' || event_id || dead_letter_id FROM factline.blocked_key`).Scan(&by); err != nil || by != "RETRY evt_n" {
+		t.Errorf("blocked by %q, %v, want the event that is tried again", by, err)
+	}
+}
+
 func TestSkipRefusesAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	pool := setup(t, 4)
@@ -163,13 +178,17 @@ func TestGetAndListTellTheWholeStory(t *testing.T) {
 
 func TestEveryStatementPreparesOnTheMigratedSchema(t *testing.T) {
 	t.Parallel()
-	conn, err := factlinetest.Postgres(t, migrated).Acquire(t.Context())
+	conn, err := factlinetest.Postgres(t, operations).Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Release()
 	for name, sql := range deadletter.Statements() {
-		if _, err := conn.Conn().Prepare(t.Context(), name, sql); err != nil {
+		positional, _, err := pgx.NamedArgs{}.RewriteQuery(t.Context(), conn.Conn(), sql, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Conn().Prepare(t.Context(), name, positional); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,5 +1,12 @@
 package deadletter
 
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
 // Statements returns every embedded statement by name.
 func Statements() map[string]string {
 	all := make(map[string]string)
@@ -10,3 +17,12 @@ func Statements() map[string]string {
 	}
 	return all
 }
+
+// Collect stores records as a collector does that has just read them.
+func Collect(ctx context.Context, pool *pgxpool.Pool, records ...*kgo.Record) error {
+	c := &Collector{cfg: CollectorConfig{Pool: pool}.WithDefaults()}
+	return c.collect(ctx, records)
+}
+
+// Pattern is what a message comes down to in a fingerprint.
+func Pattern(message string) string { return pattern(message) }

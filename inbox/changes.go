@@ -16,6 +16,7 @@ const (
 	ReasonGap      = "GAP"
 	ReasonBlocked  = "BLOCKED"
 	ReasonConflict = "CONFLICT"
+	ReasonRetry    = "RETRY"
 )
 
 // Changes collects what a chunk changes in the tables of the inbox, to be
@@ -26,6 +27,9 @@ type Changes struct {
 	// NextOffsets are, by partition, the first offset that is not finished once
 	// the chunk commits. A partition of which nothing was read has none.
 	NextOffsets map[int32]int64
+	// Counted says that the attempt is in the inbox already, by [CountAttempt]
+	// before it began.
+	Counted bool
 
 	scope     Scope
 	now       time.Time
@@ -38,6 +42,8 @@ type Changes struct {
 	gone   placed
 	held   heldColumns
 	blocks blockColumns
+	lifted []Event
+	late   []string
 	stored map[string]bool
 }
 
@@ -85,6 +91,8 @@ type Held struct {
 	Record    HeldRecord
 	// Reason is one of the Reason constants.
 	Reason string
+	// Retry says when and how often it is tried again, for ReasonRetry alone.
+	Retry Retry
 }
 
 type heldColumns struct {
@@ -93,8 +101,9 @@ type heldColumns struct {
 	tenants, aggregateTypes        []string
 	aggregateIDs, eventIDs, types  []string
 	blockKeys, keys, headers, data [][]byte
-	times                          []time.Time
+	times, due                     []time.Time
 	reasons                        []string
+	tiers, attempts                []int32
 }
 
 // Hold keeps an event. Holding it again changes its reason alone.
@@ -114,6 +123,9 @@ func (c *Changes) Hold(h Held) {
 	k.data = append(k.data, h.Record.Value)
 	k.times = append(k.times, h.Record.RecordTime)
 	k.reasons = append(k.reasons, h.Reason)
+	k.tiers = append(k.tiers, int32(h.Retry.Tier))
+	k.attempts = append(k.attempts, int32(h.Retry.Attempts))
+	k.due = append(k.due, h.Retry.DueAt)
 }
 
 type blockColumns struct {
@@ -169,10 +181,16 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	// both in one chunk, and then it is gone.
 	if h := c.held; len(h.offsets) > 0 {
 		batch.Queue(statement("hold"), consumer, topic, h.partitions, h.offsets, h.tenants, h.aggregateTypes, h.aggregateIDs,
-			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now)
+			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now, h.tiers, h.attempts, h.due)
 	}
 	if len(c.gone.ids) > 0 {
 		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
+	}
+	for i := range c.lifted {
+		c.queueUnblock(batch, &c.lifted[i])
+	}
+	for _, id := range c.late {
+		batch.Queue(statement("forget_attempts"), consumer, id)
 	}
 	if b := c.blocks; len(b.ids) > 0 {
 		batch.Queue(statement("block"), consumer, topic, b.partitions, b.tenants, b.keys, b.types, b.ids,
@@ -187,6 +205,21 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	}
 }
 
+// Unblock lets what waits behind e go on, which blocked its key as one that is
+// tried again.
+func (c *Changes) Unblock(e *Event) { c.lifted = append(c.lifted, *e) }
+
+// Overtaken removes what is known of an event that failed and came too late when
+// it was tried again.
+func (c *Changes) Overtaken(eventID string) { c.late = append(c.late, eventID) }
+
+func (c *Changes) queueUnblock(batch *pgx.Batch, e *Event) {
+	key := []any{c.scope.Consumer, c.scope.Topic, e.Aggregate.TenantID, []byte(e.BlockKey)}
+	batch.Queue(statement("unblock"), append(key, e.EventID)...)
+	batch.Queue(statement("block_by_next"), append(key, c.now)...)
+	batch.Queue(statement("wait_for_gap"), key...)
+}
+
 func (c *Changes) queueOffsets(batch *pgx.Batch) {
 	partitions := slices.Sorted(maps.Keys(c.NextOffsets))
 	offsets := make([]int64, len(partitions))
@@ -197,8 +230,11 @@ func (c *Changes) queueOffsets(batch *pgx.Batch) {
 }
 
 func (c *Changes) queueDone(batch *pgx.Batch) {
-	d := c.done
-	batch.Queue(statement("insert_done"), c.scope.Consumer, c.scope.Topic, d.ids, d.partitions, d.offsets, c.now).
+	d, more := c.done, 1
+	if c.Counted {
+		more = 0
+	}
+	batch.Queue(statement("insert_done"), c.scope.Consumer, c.scope.Topic, d.ids, d.partitions, d.offsets, c.now, more).
 		Query(func(rows pgx.Rows) error {
 			c.stored = make(map[string]bool, len(d.ids))
 			var id string
@@ -276,97 +312,4 @@ func MarkRejected(ctx context.Context, tx pgx.Tx, consumer string, ids []string)
 		return fmt.Errorf("inbox: mark events of %s rejected: %w", consumer, err)
 	}
 	return nil
-}
-
-// CountAttempt records one more failed attempt of an event and returns how many
-// there are. settled reports that the event was settled meanwhile, by this
-// consumer's other owner of the partition.
-func CountAttempt(ctx context.Context, db Querier, s Scope, e *Event, offset int64, now time.Time) (attempts int, settled bool, err error) {
-	rows, err := db.Query(ctx, statement("count_attempt"), s.Consumer, e.EventID, s.Topic, e.Partition, offset, now)
-	if err != nil {
-		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", e.EventID, s.Consumer, err)
-	}
-	counts, err := pgx.CollectRows(rows, pgx.RowTo[int])
-	if err != nil {
-		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", e.EventID, s.Consumer, err)
-	}
-	if len(counts) == 0 {
-		return 0, true, nil
-	}
-	return counts[0], false, nil
-}
-
-// Due returns the aggregates with a held event whose turn has come, by
-// partition, at most limit of them.
-func Due(ctx context.Context, db Querier, consumer, topic string, partitions []int32, limit int) (map[int32][]Aggregate, error) {
-	rows, err := db.Query(ctx, statement("due"), consumer, topic, partitions, limit)
-	if err != nil {
-		return nil, fmt.Errorf("inbox: find due events of %s: %w", consumer, err)
-	}
-	due := make(map[int32][]Aggregate)
-	var partition int32
-	var a Aggregate
-	_, err = pgx.ForEachRow(rows, []any{&partition, &a.TenantID, &a.Type, &a.ID}, func() error {
-		due[partition] = append(due[partition], a)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("inbox: find due events of %s: %w", consumer, err)
-	}
-	return due, nil
-}
-
-// Waiting counts what waits in some partitions.
-type Waiting struct {
-	// Held is the number of held events by reason.
-	Held map[string]int64
-	// BlockedKeys is the number of keys that wait for an operator.
-	BlockedKeys int64
-	// Gaps are the aggregates that wait longest for a missing version, at most
-	// 20.
-	Gaps []Gap
-}
-
-// Gap is an aggregate with a missing version.
-type Gap struct {
-	Partition int32
-	Aggregate Aggregate
-	// Applied is the last version applied, Next the lowest one that waits.
-	Applied, Next int64
-	HeldEvents    int64
-	// Since is when the first of them was held.
-	Since time.Time
-}
-
-// CountWaiting reads what waits. Gaps are those from before gapsBefore.
-func CountWaiting(ctx context.Context, db Querier, consumer, topic string, partitions []int32, gapsBefore time.Time) (Waiting, error) {
-	w := Waiting{Held: make(map[string]int64)}
-	batch := &pgx.Batch{}
-	batch.Queue(statement("waiting"), consumer, topic, partitions).Query(func(rows pgx.Rows) error {
-		var reason string
-		var n int64
-		_, err := pgx.ForEachRow(rows, []any{&reason, &n}, func() error {
-			w.Held[reason] = n
-			return nil
-		})
-		return err
-	})
-	batch.Queue(statement("blocked"), consumer, topic, partitions).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&w.BlockedKeys)
-	})
-	batch.Queue(statement("old_gaps"), consumer, topic, partitions, gapsBefore).Query(func(rows pgx.Rows) error {
-		var err error
-		w.Gaps, err = pgx.CollectRows(rows, scanGap)
-		return err
-	})
-	if err := db.SendBatch(ctx, batch).Close(); err != nil {
-		return Waiting{}, fmt.Errorf("inbox: count waiting events of %s: %w", consumer, err)
-	}
-	return w, nil
-}
-
-func scanGap(row pgx.CollectableRow) (g Gap, err error) {
-	err = row.Scan(&g.Partition, &g.Aggregate.TenantID, &g.Aggregate.Type, &g.Aggregate.ID,
-		&g.Next, &g.Applied, &g.HeldEvents, &g.Since)
-	return g, err
 }

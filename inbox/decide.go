@@ -101,7 +101,7 @@ func (d *decider) judge(e *Event) Verdict {
 		return Duplicate
 	}
 	verdict := d.judgeByMode(e)
-	if verdict == Apply || verdict == Dead || verdict == Conflict {
+	if verdict == Apply || verdict == Dead || verdict == Conflict || verdict == Again {
 		d.settled[e.EventID] = true
 	}
 	return verdict
@@ -115,6 +115,8 @@ func (d *decider) judgeByMode(e *Event) Verdict {
 		return d.judgeLatest(e)
 	case e.Fault == Broken:
 		return Dead
+	case e.Fault == Failed:
+		return Again
 	}
 	return effect(e)
 }
@@ -122,10 +124,13 @@ func (d *decider) judgeByMode(e *Event) Verdict {
 func (d *decider) judgeOrdered(e *Event) Verdict {
 	gate, counted := d.gate(e.Aggregate)
 	counted = counted && e.Version > 0
+	if e.Due && e.Redriven && d.view.Continue && counted && e.Version <= gate.Version {
+		return d.judgeLate(e)
+	}
 	if counted && (e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)) {
 		return Duplicate
 	}
-	if block, blocked := d.block(e.Key()); blocked && block.stops(e) {
+	if block, blocked := d.block(e.Key()); blocked && block.stops(e) && (!e.Due || e.EventID != block.EventID) {
 		if e.EventID == block.EventID {
 			return Duplicate
 		}
@@ -149,8 +154,20 @@ func (d *decider) judgeOrdered(e *Event) Verdict {
 		return Dead
 	case !next:
 		return HoldGap
+	case e.Fault == Failed:
+		d.stop(e)
+		return Again
 	}
 	d.move(e, baseline)
+	return effect(e)
+}
+
+// judgeLate judges an event that the later ones of its aggregate did not wait
+// for. It moves nothing.
+func (d *decider) judgeLate(e *Event) Verdict {
+	if e.Fault == Broken {
+		return Dead
+	}
 	return effect(e)
 }
 
@@ -161,6 +178,8 @@ func (d *decider) judgeLatest(e *Event) Verdict {
 		return Duplicate
 	case e.Fault == Broken:
 		return Dead
+	case e.Fault == Failed:
+		return Again
 	}
 	d.move(e, false)
 	return effect(e)

@@ -21,6 +21,8 @@ const (
 	Broken
 	// Unreadable is a record of which nothing is known: no id, no aggregate.
 	Unreadable
+	// Failed is an event whose effect failed and is tried again later.
+	Failed
 )
 
 // Event is what a decision needs to know of a record.
@@ -41,6 +43,12 @@ type Event struct {
 	// Repeated is a record whose offset is below the partition's next offset.
 	// It matters for a tombstone, which has no version and no id.
 	Repeated bool
+	// Due is an event that failed and whose turn has come: its own block does not
+	// stop it.
+	Due bool
+	// Redriven is an event that was given up and is tried again. Where
+	// [View.Continue] let the later ones go on, it comes after them.
+	Redriven bool
 }
 
 // Key is what blocks e.
@@ -86,8 +94,11 @@ const (
 	Conflict
 	// Dead gives the event up and, in mode Ordered, blocks its key.
 	Dead
+	// Again keeps the event for a later attempt and, in mode Ordered, blocks its
+	// key until then.
+	Again
 )
 
 func (v Verdict) String() string {
-	return [...]string{"apply", "advance", "duplicate", "hold: gap", "hold: blocked", "conflict", "dead"}[v]
+	return [...]string{"apply", "advance", "duplicate", "hold: gap", "hold: blocked", "conflict", "dead", "again"}[v]
 }

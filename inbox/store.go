@@ -92,6 +92,7 @@ type HeldRecord struct {
 	Offset              int64
 	Key, Headers, Value []byte
 	RecordTime          time.Time
+	Retry               Retry
 }
 
 // HeldLimit is how many held events of one aggregate [Load] reads at a time.
@@ -173,10 +174,7 @@ func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []
 
 func (l *Loaded) queueHeld(batch *pgx.Batch, s Scope, tenants, types, ids []string) {
 	batch.Queue(statement("load_held"), s.Consumer, s.Topic, tenants, types, ids, HeldLimit).Query(func(rows pgx.Rows) error {
-		held, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h HeldRecord, err error) {
-			err = row.Scan(&h.Partition, &h.Offset, &h.Key, &h.Headers, &h.Value, &h.RecordTime)
-			return h, err
-		})
+		held, err := pgx.CollectRows(rows, scanHeld)
 		l.Held = held
 		return err
 	})

@@ -57,7 +57,7 @@ func Up(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	if cfg.Lanes < 1 || cfg.Lanes > 256 {
 		return fmt.Errorf("migrate: check migrate.Config.Lanes: %d is outside 1 to 256; 16 suits most services", cfg.Lanes)
 	}
-	if err := apply(ctx, pool); err != nil {
+	if err := apply(ctx, pool, "factline", files); err != nil {
 		return fmt.Errorf("migrate: bring schema factline up to date: %w", err)
 	}
 	if _, err := pool.Exec(ctx, "SELECT factline.outbox_set_lanes($1)", cfg.Lanes); err != nil {
@@ -69,22 +69,27 @@ func Up(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	return nil
 }
 
-func apply(ctx context.Context, pool *pgxpool.Pool) (err error) {
+// apply runs the migrations of the only folder in files.
+func apply(ctx context.Context, pool *pgxpool.Pool, schema string, files embed.FS) (err error) {
 	db := stdlib.OpenDBFromPool(pool)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
 		return err
 	}
-	sqlFiles, err := fs.Sub(files, "sql")
+	folders, err := files.ReadDir(".")
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS factline"); err != nil {
+	sqlFiles, err := fs.Sub(files, folders[0].Name())
+	if err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema); err != nil {
 		return err
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, sqlFiles,
-		goose.WithTableName("factline.schema_version"), goose.WithSessionLocker(locker))
+		goose.WithTableName(schema+".schema_version"), goose.WithSessionLocker(locker))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"factline.dev/contract"
 	"factline.dev/platform/contracts"
 	"factline.dev/platform/internal/host"
+	"factline.dev/platform/internal/operations"
 	"factline.dev/platform/internal/order"
 	"factline.dev/platform/internal/projection"
 	"factline.dev/platform/internal/quote"
@@ -34,7 +35,10 @@ type seeded interface {
 }
 
 // Services are the names of all services, in the order they start.
-func Services() []string { return []string{quote.Name, order.Name, projection.Name} }
+func Services() []string { return []string{quote.Name, order.Name, projection.Name, operations.Name} }
+
+// OperationsService is the service whose database holds all dead letters.
+const OperationsService = operations.Name
 
 // Catalogue loads the platform's own contracts.
 func Catalogue() (*contract.Catalogue, error) { return contract.Load(contracts.FS()) }
@@ -130,8 +134,10 @@ func (p *running) build(ctx context.Context, name string) (service, error) {
 		return asService(quote.New(h))
 	case order.Name:
 		return asService(order.New(h, order.Delayed{Delay: p.cfg.LineDelay}))
-	default:
+	case projection.Name:
 		return asService(projection.New(h))
+	default:
+		return asService(operations.New(h))
 	}
 }
 

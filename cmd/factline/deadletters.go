@@ -5,198 +5,215 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/user"
 	"slices"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/stack"
+	"factline.dev/contract"
 	"factline.dev/deadletter"
-	"factline.dev/runbook"
+	"factline.dev/outbox"
+	"factline.dev/platform"
 )
 
 func newDeadLetters(a *app) *cobra.Command {
 	return newGroup("deadletters", "Events that consumers gave up",
-		newDeadLettersList(a), newDeadLettersShow(a), newDeadLettersSkip(a))
+		newDeadLettersList(a), newDeadLettersShow(a), newDeadLettersRedrive(a), newDeadLettersSkip(a))
 }
 
-// letter is a dead letter and the service that gave it up.
-type letter struct {
-	Service string `json:"service"`
-	deadletter.Entry
+// openStore returns the store of all dead letters. A redrive needs the
+// catalogue.
+func openStore(c *stack.Connection, catalogue *contract.Catalogue) (*deadletter.Store, error) {
+	cfg := deadletter.StoreConfig{}
+	pools := deadletter.Pools{}
+	for _, s := range c.Services() {
+		pools[s.Name] = s.Pool
+	}
+	cfg.Pool, cfg.Outcomes = pools[platform.OperationsService], pools
+	if catalogue != nil {
+		ob, err := outbox.New(outbox.Config{Contracts: catalogue, Producer: platform.OperationsService})
+		if err != nil {
+			return nil, err
+		}
+		cfg.Contracts, cfg.Outbox = catalogue, ob
+	}
+	return deadletter.NewStore(cfg)
+}
+
+// isMissingStore reports whether err says that nothing collects dead letters
+// in this platform yet.
+func isMissingStore(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000")
+}
+
+// selectionFlags choose letters.
+func selectionFlags(cmd *cobra.Command) func(now time.Time) (deadletter.Selection, error) {
+	var sel deadletter.Selection
+	var since, until string
+	flags := cmd.Flags()
+	flags.StringVar(&sel.Group, "group", "", "only those of this consumer GROUP")
+	flags.StringVar(&sel.Topic, "topic", "", "only those from this source TOPIC")
+	flags.StringVar(&sel.Class, "class", "", "only those with this error CLASS")
+	flags.StringVar(&sel.Fingerprint, "fingerprint", "", "only those of this cause, a FINGERPRINT of list --group-by cause")
+	flags.StringVar(&sel.TenantID, "tenant", "", "only those of this TENANT")
+	flags.StringVar(&sel.EventType, "type", "", "only events of this TYPE")
+	flags.StringVar(&sel.ID, "id", "", "only the dead letter with this ID")
+	flags.StringVar(&since, "since", "", "only those that failed in the last TIME (2h), or since a time (2026-07-02T08:00:00Z)")
+	flags.StringVar(&until, "until", "", "only those that failed before that TIME")
+	return func(now time.Time) (_ deadletter.Selection, err error) {
+		if sel.Since, err = moment("--since", since, now); err != nil {
+			return sel, err
+		}
+		sel.Until, err = moment("--until", until, now)
+		return sel, err
+	}
+}
+
+// moment is a time, or how long ago it was.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, usagef("%s: %q is neither a duration such as 2h nor a time such as 2026-07-02T08:00:00Z", flag, text)
+	}
+	return at, nil
 }
 
 func newDeadLettersList(a *app) *cobra.Command {
-	var filter deadletter.Filter
+	var state, groupBy, after string
 	var all bool
+	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List open dead letters, newest first",
+		Short: "List open dead letters, newest first, or their causes",
 		Args:  noArgs,
 	}
 	t := targetFlags(cmd)
-	cmd.Flags().StringVar(&filter.Consumer, "group", "", "only those of this consumer GROUP")
-	cmd.Flags().StringVar(&filter.Topic, "topic", "", "only those from this TOPIC")
-	cmd.Flags().BoolVar(&all, "all", false, "settled ones as well")
-	cmd.Flags().IntVar(&filter.Limit, "limit", 200, "the most of one service")
+	selection := selectionFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&groupBy, "group-by", "", "\"cause\" prints a line for each topic, group and error fingerprint")
+	flags.BoolVar(&all, "all", false, "settled ones as well")
+	flags.StringVar(&state, "state", "", "only those in this STATE: OPEN, REDRIVEN, APPLIED, SKIPPED")
+	flags.IntVar(&limit, "limit", 200, "the most on a page, up to 10000")
+	flags.StringVar(&after, "after", "", "the MARK of the page before")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if !all {
-			filter.State = deadletter.Open
+		sel, err := selection(time.Now())
+		if err != nil {
+			return err
 		}
-		return a.listDeadLetters(cmd.Context(), t, filter)
+		sel.State, sel.Limit, sel.After = state, limit, after
+		if !all && state == "" {
+			sel.State = deadletter.Open
+		}
+		if groupBy != "" && groupBy != "cause" {
+			return usagef("--group-by: %q is unknown; there is cause", groupBy)
+		}
+		return a.listDeadLetters(cmd.Context(), t, sel, groupBy != "")
 	}
 	return cmd
 }
 
-func (a *app) listDeadLetters(ctx context.Context, t *target, filter deadletter.Filter) error {
+func (a *app) listDeadLetters(ctx context.Context, t *target, sel deadletter.Selection, grouped bool) error {
 	c, err := a.connect(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	letters := []letter{}
+	store, err := openStore(c, nil)
+	if err != nil {
+		return err
+	}
+	if grouped {
+		groups, err := store.Groups(ctx, sel)
+		if err != nil && !isMissingStore(err) {
+			return err
+		}
+		return a.print(orEmpty(groups), func(w io.Writer) error { return writeGroups(w, groups) })
+	}
+	page, err := store.List(ctx, sel)
+	if err != nil && !isMissingStore(err) {
+		return err
+	}
+	if len(page.Letters) == 0 {
+		if page.Letters, err = uncollected(ctx, c, sel); err != nil {
+			return err
+		}
+	}
+	page.Letters = orEmpty(page.Letters)
+	return a.print(page, func(w io.Writer) error { return writeLetters(w, page) })
+}
+
+func orEmpty[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
+}
+
+// uncollected are the letters of the services' own databases, where the store
+// has none yet. They have no fingerprint, and fewer filters apply.
+func uncollected(ctx context.Context, c *stack.Connection, sel deadletter.Selection) ([]deadletter.Letter, error) {
+	filter := deadletter.Filter{Consumer: sel.Group, Topic: sel.Topic, State: sel.State, Limit: sel.Limit}
+	sel.Group, sel.Topic, sel.State, sel.Limit = "", "", "", 0
+	if sel != (deadletter.Selection{}) {
+		return nil, nil
+	}
+	var letters []deadletter.Letter
 	for _, s := range c.Services() {
 		entries, err := deadletter.List(ctx, s.Pool, filter)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, e := range entries {
-			letters = append(letters, letter{s.Name, e})
+			letters = append(letters, letterOf(e))
 		}
 	}
-	slices.SortStableFunc(letters, func(x, y letter) int { return y.Record.FailedAt.Compare(x.Record.FailedAt) })
-	return a.print(letters, func(w io.Writer) error { return writeLetters(w, letters) })
+	slices.SortStableFunc(letters, func(x, y deadletter.Letter) int { return y.Record.FailedAt.Compare(x.Record.FailedAt) })
+	return letters, nil
 }
 
-func writeLetters(w io.Writer, letters []letter) error {
-	t := render.NewTable("ID", "FAILED AT", "GROUP", "TOPIC", "OFFSET", "EVENT", "CLASS", "HELD", "STATE")
-	for _, l := range letters {
+func letterOf(e deadletter.Entry) deadletter.Letter {
+	return deadletter.Letter{
+		ID: e.ID, Record: e.Record, TenantID: e.TenantID, AggregateType: e.AggregateType, AggregateID: e.AggregateID,
+		AggregateVersion: e.AggregateVersion, Failures: 1, FirstFailedAt: e.Record.FailedAt, State: e.State, StateAt: e.Record.FailedAt,
+		Fingerprint: deadletter.Fingerprint(e.Record.ErrorClass, e.Record.ErrorMessage),
+	}
+}
+
+func writeLetters(w io.Writer, page deadletter.Page) error {
+	t := render.NewTable("ID", "FAILED AT", "GROUP", "TOPIC", "OFFSET", "EVENT", "CLASS", "FINGERPRINT", "FAILURES", "STATE")
+	for _, l := range page.Letters {
 		t.Row(l.ID, l.Record.FailedAt, l.Record.ConsumerGroup, l.Record.SourceTopic, fmt.Sprintf("%d/%d", l.Record.SourcePartition, l.Record.SourceOffset),
-			l.Record.EventType, string(l.Record.ErrorClass), l.HeldEvents, l.State)
+			l.Record.EventType, string(l.Record.ErrorClass), l.Fingerprint, l.Failures, l.State)
+	}
+	if err := table(w, t, "no dead letters"); err != nil || page.Next == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "more with --after %s\n", render.Safe(page.Next))
+	return err
+}
+
+func writeGroups(w io.Writer, groups []deadletter.Group) error {
+	t := render.NewTable("LETTERS", "KEYS", "GROUP", "TOPIC", "CLASS", "FINGERPRINT", "FIRST", "LAST", "ERROR OF THE NEWEST")
+	for _, g := range groups {
+		t.Row(g.Letters, g.Keys, g.ConsumerGroup, g.Topic, g.ErrorClass, g.Fingerprint, g.FirstFailedAt, g.LastFailedAt, cut(g.SampleMessage, 120))
 	}
 	return table(w, t, "no dead letters")
 }
 
-func newDeadLettersShow(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "show ID",
-		Short: "Show one dead letter with the whole record",
-		Args:  exactly("the id of a dead letter"),
+// cut keeps what strangers wrote from filling the screen.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	t := targetFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := a.connect(cmd.Context(), t)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		_, l, err := findLetter(cmd.Context(), c, args[0])
-		if err != nil {
-			return err
-		}
-		return a.print(l, func(w io.Writer) error { return writeLetter(w, l) })
-	}
-	return cmd
-}
-
-// findLetter looks in every service's database.
-func findLetter(ctx context.Context, c *stack.Connection, id string) (runbook.Service, letter, error) {
-	for _, s := range c.Services() {
-		e, err := deadletter.Get(ctx, s.Pool, id)
-		if errors.Is(err, deadletter.ErrNotFound) {
-			continue
-		}
-		return s, letter{s.Name, e}, err
-	}
-	return runbook.Service{}, letter{}, failed(fmt.Errorf("deadletters: find %s: no service has a dead letter with this id", id), "deadletters list --all")
-}
-
-func writeLetter(w io.Writer, l letter) error {
-	t := render.NewTable("DEAD LETTER", l.ID)
-	t.Row("state", l.State)
-	t.Row("failed at", l.Record.FailedAt)
-	t.Row("closed at", l.ClosedAt)
-	t.Row("service", l.Service)
-	t.Row("group", l.Record.ConsumerGroup)
-	t.Row("source", fmt.Sprintf("%s, partition %d, offset %d", l.Record.SourceTopic, l.Record.SourcePartition, l.Record.SourceOffset))
-	t.Row("event", fmt.Sprintf("%s %s", l.Record.EventType, l.Record.EventID))
-	t.Row("aggregate", fmt.Sprintf("%s %s version %d, tenant %s", l.AggregateType, l.AggregateID, l.AggregateVersion, l.TenantID))
-	t.Row("class", string(l.Record.ErrorClass))
-	t.Row("error", l.Record.ErrorMessage)
-	t.Row("attempts", l.Record.AttemptCount)
-	t.Row("held behind it", l.HeldEvents)
-	t.Row("key", string(l.Record.OriginalKey))
-	for _, h := range l.Record.OriginalHeaders {
-		t.Row("header "+h.Key, string(h.Value))
-	}
-	t.Row("value", string(l.Record.OriginalValue))
-	_, err := t.WriteTo(w)
-	return err
-}
-
-func newDeadLettersSkip(a *app) *cobra.Command {
-	var request deadletter.SkipRequest
-	cmd := &cobra.Command{
-		Use:   "skip ID --reason TEXT",
-		Short: "Give one event up for good and let what waits behind it go on; audited",
-		Args:  exactly("the id of a dead letter"),
-	}
-	t := targetFlags(cmd)
-	cmd.Flags().StringVar(&request.Reason, "reason", "", "why its effect is not needed; an auditor reads this TEXT")
-	cmd.Flags().StringVar(&request.Operator, "operator", "", "who decides, a NAME (default the user of the system)")
-	environment(cmd.Flags(), "operator", "FACTLINE_OPERATOR")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		request.ID = args[0]
-		if request.Reason == "" {
-			return &failure{
-				code: exitUsage, err: errors.New("--reason: it is missing; say why the effect of this event is not needed"),
-				next: fmt.Sprintf("deadletters skip %s --reason TEXT", args[0]),
-			}
-		}
-		if request.Operator == "" {
-			request.Operator = systemUser()
-		}
-		return a.skipDeadLetter(cmd.Context(), t, request)
-	}
-	return cmd
-}
-
-func systemUser() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	return u.Username
-}
-
-func (a *app) skipDeadLetter(ctx context.Context, t *target, request deadletter.SkipRequest) error {
-	c, err := a.connect(ctx, t)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	service, _, err := findLetter(ctx, c, request.ID)
-	if err != nil {
-		return err
-	}
-	result, err := deadletter.Skip(ctx, service.Pool, request)
-	var early *deadletter.NotNextError
-	switch {
-	case errors.As(err, &early):
-		return failed(err, "trace "+early.AggregateID)
-	case err != nil:
-		return failed(err, "deadletters show "+request.ID)
-	}
-	return a.print(result, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "skipped %s by %s (action %s)\n%s\n", request.ID, render.Safe(request.Operator), result.ActionID, skipEffect(result))
-		return err
-	})
-}
-
-func skipEffect(r deadletter.SkipResult) string {
-	if !r.Unblocked {
-		return fmt.Sprintf("its key stays blocked by another dead letter; %d events wait", r.HeldEvents)
-	}
-	return fmt.Sprintf("its key is free; %d events that waited go on now", r.HeldEvents)
+	return fmt.Sprintf("%s ... (%s in all, see --json)", text[:most], render.Bytes(int64(len(text))))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -42,14 +43,38 @@ var at = time.Date(2026, 7, 2, 8, 15, 30, 481e6, time.UTC)
 func TestTables(t *testing.T) {
 	t.Parallel()
 	hostile := "\x1b[2Jboom\u202e"
-	letters := []letter{{Service: "order-service", Entry: deadletter.Entry{
-		ID: "dl_1", TenantID: "tenant_001", AggregateType: "Order", AggregateID: "ord_1", AggregateVersion: 3, State: deadletter.Open, HeldEvents: 2,
+	dead := letter{Service: "order-service", GroupState: deadletter.Open, HeldEvents: 2, Letter: deadletter.Letter{
+		ID: "dl_1", TenantID: "tenant_001", AggregateType: "Order", AggregateID: "ord_1", AggregateVersion: 3, Fingerprint: "5d41402abc4b2a76",
+		Failures: 2, FirstFailedAt: at.Add(-time.Hour), State: deadletter.Open, StateAt: at,
 		Record: consumer.DeadLetter{
 			FailedAt: at, SourceTopic: "oms.order.events.v1", SourcePartition: 4, SourceOffset: 17, ConsumerGroup: "order-service.order-events.consumer",
 			EventID: "01J", EventType: "OrderCaptured", ErrorClass: consumer.HandlerFailed, ErrorMessage: hostile, AttemptCount: 5,
-			OriginalKey: []byte("ord_1"), OriginalHeaders: []envelope.Header{{Key: "eventId", Value: []byte(hostile)}}, OriginalValue: []byte(`{"a":1}`),
+			OriginalKey: []byte("ord_1"), OriginalHeaders: []envelope.Header{{Key: "eventId\x1b", Value: []byte(hostile)}}, OriginalValue: []byte(`{"a":1}`),
 		},
-	}}}
+		History: []deadletter.Event{
+			{Kind: "FAILED", At: at.Add(-time.Hour), Detail: json.RawMessage(`{"class":"HANDLER_FAILED","attempts":5}`)},
+			{Kind: "REDRIVEN", At: at.Add(-time.Minute), RedriveID: "rdr_1", Detail: json.RawMessage(`{}`)},
+			{Kind: "FAILED", At: at, Detail: json.RawMessage(`{"class":"HANDLER_FAILED","attempts":1}`)},
+		},
+	}}
+	letters := deadletter.Page{Letters: []deadletter.Letter{dead.Letter}, Next: "2026-07-02T08:15:30.481Z/dl_1"}
+	groups := []deadletter.Group{{
+		Topic: "oms.order.events.v1", ConsumerGroup: "order-service.order-events.consumer", Fingerprint: "5d41402abc4b2a76", ErrorClass: "HANDLER_FAILED",
+		Letters: 1200, Keys: 800, FirstFailedAt: at.Add(-time.Hour), LastFailedAt: at, Sample: "dl_1", SampleMessage: hostile + strings.Repeat("x", 200),
+	}}
+	plan := deadletter.Plan{
+		ID: "rdr_1", Hash: "9f86d081", Operator: "kim", Reason: "fixed " + hostile, Letters: 10, Ready: 8, Keys: 5,
+		Groups:   []deadletter.PlanGroup{{Topic: "oms.order.events.v1", ConsumerGroup: "order-service.order-events.consumer", Fingerprint: "5d41402abc4b2a76", Letters: 10, Ready: 8}},
+		Refusals: []deadletter.Refusal{{Code: deadletter.RefusedHorizon, Letters: 2, Sample: "dl_7", Detail: "it failed 40 days ago, and effects are deduplicated for 30 days"}},
+		Samples:  []deadletter.Sample{{LetterID: "dl_1", EventType: "OrderCaptured", Payload: json.RawMessage(`{"customerId":"***"}`)}},
+	}
+	status := statusReport{
+		Receipt: deadletter.Receipt{
+			RedriveID: "rdr_1", State: deadletter.Stopped, Operator: "kim", Reason: "fixed", PlannedAt: at, StartedAt: at, EndedAt: at,
+			ContentHash: "9f86d081", OutcomeHash: "60303ae2", Counts: deadletter.Counts{Planned: 8, Applied: 3, Failed: 2, NotSent: 3, Refused: 2}, Why: "2 letters failed again",
+		},
+		Outcomes: []deadletter.Outcome{{LetterID: "dl_1", State: "FAILED", SentAt: &at, SettledAt: &at}, {LetterID: "dl_7", State: "REFUSED", Code: "HORIZON", Detail: hostile}},
+	}
 	outboxes := []outboxRow{
 		{Service: "quote-service", Pending: 12, Parked: 1, OldestSeconds: 400, StatusReport: outbox.StatusReport{
 			Lanes:   []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01J", Epoch: 2, LeaseSeconds: 1.5, LowWater: 90, Pending: 12, OldestSeconds: 400, Parked: 1}, {Lane: 1}},
@@ -74,7 +99,10 @@ func TestTables(t *testing.T) {
 		{"outbox_none", func(b *strings.Builder) error { return writeOutboxes(b, nil) }},
 		{"consumers_lag", func(b *strings.Builder) error { return writeLag(b, lag) }},
 		{"deadletters_list", func(b *strings.Builder) error { return writeLetters(b, letters) }},
-		{"deadletters_show", func(b *strings.Builder) error { return writeLetter(b, letters[0]) }},
+		{"deadletters_groups", func(b *strings.Builder) error { return writeGroups(b, groups) }},
+		{"deadletters_show", func(b *strings.Builder) error { return writeLetter(b, dead) }},
+		{"deadletters_plan", func(b *strings.Builder) error { return writePlan(b, plan) }},
+		{"deadletters_status", func(b *strings.Builder) error { return writeStatus(b, status) }},
 		{"trace", func(b *strings.Builder) error { return writeTrace(b, report) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,6 +116,20 @@ func TestTables(t *testing.T) {
 			}
 			golden(t, tt.name+".golden", b.String())
 		})
+	}
+}
+
+func TestALetterOfEightMiBFillsNoScreen(t *testing.T) {
+	t.Parallel()
+	var l letter
+	l.Record.OriginalValue = []byte(strings.Repeat("\x00\xff", 4<<20))
+	l.Record.ErrorMessage = strings.Repeat("\u202e", 1<<20)
+	var b strings.Builder
+	if err := writeLetter(&b, l); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() > 256<<10 || !strings.Contains(b.String(), "(8.0 MiB in all, see --json)") || strings.ContainsAny(b.String(), "\x00\u202e") {
+		t.Errorf("it prints %d bytes", b.Len())
 	}
 }
 
@@ -106,6 +148,13 @@ func TestVerdicts(t *testing.T) {
 		{"an event without a partition is news", outboxVerdict([]outboxRow{{Service: "a", StatusReport: outbox.StatusReport{DefaultRows: 1}}}), exitFound, "serve a"},
 		{"a whole chain is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.OK}}}), exitOK, ""},
 		{"an event under way is fine", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Waiting}}}), exitOK, ""},
+		{"a redrive that applied all is fine", redriveVerdict(deadletter.Receipt{State: deadletter.Done, Counts: deadletter.Counts{Planned: 2, Applied: 2}}), exitOK, ""},
+		{"a failure in a redrive is news", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Done, Counts: deadletter.Counts{Planned: 2, Applied: 1}}), exitFound, "deadletters redrive status r"},
+		{"a stopped redrive is news", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Stopped}), exitFound, "deadletters redrive status r"},
+		{"a paused redrive can go on", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Paused}), exitFound, "deadletters redrive resume r"},
+		{"a changed plan is made anew", redriveFailed("r", &deadletter.PlanChangedError{ID: "r"}), exitFailed, "deadletters redrive --reason TEXT"},
+		{"a redrive under way is looked at", redriveFailed("r", &deadletter.RunningError{ID: "r"}), exitFailed, "deadletters redrive status r"},
+		{"a broken connection is no end", redriveFailed("r", errors.New("boom")), exitFailed, "deadletters redrive resume r"},
 		{"a broken link is news", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Broken, Command: "serve x"}}}), exitFound, "serve x"},
 		{"what follows a waiting link is not broken itself", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Waiting}, {State: runbook.Broken}}}), exitOK, ""},
 	} {

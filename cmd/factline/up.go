@@ -34,7 +34,7 @@ func newUp(a *app) *cobra.Command {
 		Use:   "up",
 		Short: "Run the whole platform on this machine until Ctrl-C",
 		Long: `Run the whole platform on this machine until Ctrl-C: PostgreSQL, a Kafka
-broker, three services and their HTTP interface. Data stays in the folder; the
+broker, four services and their HTTP interface. Data stays in the folder; the
 next start continues where this one ended, however it ended.
 
 The embedded broker is for development: it speaks the Kafka protocol and keeps

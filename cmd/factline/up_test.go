@@ -186,6 +186,7 @@ func TestCtrlCDrainsAndStops(t *testing.T) {
 	quote := regexp.MustCompile(`q_\w+`).FindString(up.await("drafted and PRICED"))
 	up.await("Ctrl-C stops everything")
 	looksAround(t, folder, quote)
+	redrives(t, folder)
 	if code := up.end(syscall.SIGINT); code != exitOK {
 		t.Errorf("exit code %d\n%s", code, &up.stderr)
 	}

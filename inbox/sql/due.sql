@@ -10,7 +10,7 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) g ON true
 WHERE h.consumer = $1 AND h.topic = $2 AND h.partition = ANY ($3::int[])
-  AND h.reason <> 'CONFLICT'
+  AND h.reason IN ('GAP', 'BLOCKED')
   AND h.aggregate_version <= COALESCE(g.version, 0) + 1
   AND NOT EXISTS (
       SELECT FROM factline.blocked_key b

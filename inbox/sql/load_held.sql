@@ -1,13 +1,14 @@
 -- The lowest versions first: they become due first, and a hot aggregate with
 -- thousands of held events must not be read whole with every chunk.
-SELECT h.partition, h."offset", h.record_key, h.headers, h.value, h.record_time
+SELECT h.partition, h."offset", h.record_key, h.headers, h.value, h.record_time,
+    h.retry_tier, h.attempts, h.held_at, h.redrive_id, h.dead_letter_id
 FROM unnest($3::text[], $4::text[], $5::text[]) AS k (tenant_id, aggregate_type, aggregate_id)
 CROSS JOIN LATERAL (
     SELECT e.*
     FROM factline.held_event e
     WHERE e.consumer = $1 AND e.topic = $2
       AND e.tenant_id = k.tenant_id AND e.aggregate_type = k.aggregate_type AND e.aggregate_id = k.aggregate_id
-      AND e.reason <> 'CONFLICT'
+      AND e.reason IN ('GAP', 'BLOCKED')
       AND NOT EXISTS (
           SELECT FROM factline.blocked_key b
           WHERE b.consumer = e.consumer AND b.topic = e.topic AND b.tenant_id = e.tenant_id AND b.record_key = e.block_key

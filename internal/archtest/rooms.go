@@ -46,8 +46,8 @@ func Rooms() map[string]Room {
 			Modules: []string{pgx, kgo, kadm, kmsg, prometheus, otel, otelTrace, xsync},
 		},
 		"deadletter": {
-			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer"},
-			Modules: []string{pgx},
+			IsLibrary: true, Imports: []string{"envelope", "contract", "outbox", "inbox", "consumer", "internal/named"},
+			Modules: []string{pgx, kgo},
 		},
 		"effect": {
 			IsLibrary: true, Imports: []string{"envelope", "internal/named"},
@@ -107,7 +107,7 @@ func Brings() map[string][]string {
 
 // Services are the packages below platform/internal that own data. They never
 // import each other: what one knows of another it learned from an event.
-func Services() []string { return []string{"quote", "order", "projection"} }
+func Services() []string { return []string{"quote", "order", "projection", "operations"} }
 
 // Shared are the packages below platform/internal that services may import.
 // None of them knows an aggregate.

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/cmd/factline/internal/stack"
+	"factline.dev/consumer"
+	"factline.dev/deadletter"
+	"factline.dev/envelope"
+	"factline.dev/factlinetest"
+	"factline.dev/platform"
+	"factline.dev/platform/contracts"
+)
+
+const (
+	deadGroup = "projection-service.order-read-model.consumer"
+	deadTopic = "oms.order.events.v1"
+)
+
+// giveUp makes the read model's group have given up the first event of an
+// order, for a reason that has passed.
+func giveUp(t *testing.T, folder string) consumer.DeadLetter {
+	t.Helper()
+	text, err := fs.ReadFile(contracts.FS(), "events/oms.order.events/OrderCaptured/examples/minimal.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.ReplaceAll(string(text), "ord_9f5c0b4a", "ord_given_up"))
+	event, err := envelope.DecodeRaw(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event.EventID, event.AggregateVersion, event.CorrelationID, event.SchemaRef = envelope.NewID(), 1, "c", "schema://oms.order.events/OrderCaptured/1"
+	value, err := envelope.Encode(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := consumer.DeadLetter{
+		ID: "dlt_" + envelope.NewID(), Blocks: true, TenantID: event.TenantID, AggregateType: "Order", AggregateID: event.AggregateID,
+		AggregateVersion: 1, FailedAt: time.Now().Add(-time.Minute).Truncate(time.Millisecond), SourceTopic: deadTopic, SourceOffset: 1 << 40, ConsumerGroup: deadGroup,
+		EventID: event.EventID, EventType: event.EventType, ErrorClass: consumer.HandlerFailed, ErrorMessage: "it was broken", AttemptCount: 5,
+		OriginalKey: []byte(event.AggregateID), OriginalHeaders: envelope.Headers(event, ""), OriginalValue: value,
+	}
+	bury(t, folder, d)
+	return d
+}
+
+func bury(t *testing.T, folder string, d consumer.DeadLetter) {
+	t.Helper()
+	c := connect(t, folder)
+	services, err := c.Only(platform.ProjectionService)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = services[0].Pool.Exec(t.Context(), `INSERT INTO factline.dead_letter (dead_letter_id, consumer, topic, partition, "offset", tenant_id,
+		aggregate_type, aggregate_id, aggregate_version, event_id, event_type, error_class, error_message, attempts, blocks, block_key, record_key,
+		headers, value, failed_at, state)
+		VALUES ($1, $2, $3, 0, $4, $5, 'Order', $6, 1, $7, $8, 'HANDLER_FAILED', 'it was broken', 5, true, $9, $9, $10, $11, $12, 'OPEN')`,
+		d.ID, d.ConsumerGroup, d.SourceTopic, d.SourceOffset, d.TenantID, d.AggregateID, d.EventID, d.EventType, d.OriginalKey,
+		envelope.EncodeHeaders(d.OriginalHeaders), d.OriginalValue, d.FailedAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, brokers, err := stack.Target{Folder: folder}.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	err = client.ProduceSync(t.Context(), &kgo.Record{Topic: "oms.order.events.dlt.v1", Key: d.OriginalKey, Value: letter}).FirstErr()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// redrives takes a dead letter from the list to its receipt, on a running stack.
+func redrives(t *testing.T, folder string) {
+	t.Helper()
+	d := giveUp(t, folder)
+	in := func(into any, want int, args ...string) {
+		t.Helper()
+		r := runProgram(t, nil, append([]string{"deadletters"}, append(args, "--json", "--folder", folder)...)...)
+		if err := json.Unmarshal([]byte(r.stdout), into); err != nil || r.code != want {
+			t.Fatalf("deadletters %v: exit code %d, %v\n%s%s", args, r.code, err, r.stdout, r.stderr)
+		}
+	}
+	factlinetest.Eventually(t, 30*time.Second, "the letter being collected", func() (bool, error) {
+		var groups []deadletter.Group
+		in(&groups, exitOK, "list", "--group-by", "cause", "--group", deadGroup)
+		return len(groups) == 1 && groups[0].Letters == 1, nil
+	})
+	var page deadletter.Page
+	in(&page, exitOK, "list", "--tenant", "tenant_001", "--since", "1h")
+	if len(page.Letters) != 1 || page.Letters[0].ID != d.ID {
+		t.Fatalf("list = %+v, want %s", page, d.ID)
+	}
+	var plan deadletter.Plan
+	in(&plan, exitOK, "redrive", "--id", d.ID, "--reason", "fixed", "--operator", "kim")
+	var receipt deadletter.Receipt
+	in(&receipt, exitOK, "redrive", "--yes", plan.ID, "--operator", "kim")
+	if receipt.State != deadletter.Done || receipt.Applied != 1 {
+		t.Errorf("receipt = %+v", receipt)
+	}
+	in(&receipt, exitOK, "redrive", "resume", plan.ID)
+	var status statusReport
+	in(&status, exitOK, "redrive", "status", plan.ID, "--state", "ALL")
+	if len(status.Outcomes) != 1 || status.Outcomes[0].State != deadletter.Applied {
+		t.Errorf("status = %+v", status)
+	}
+	var l letter
+	in(&l, exitOK, "show", d.ID)
+	if l.State != deadletter.Applied || l.GroupState != deadletter.Applied || len(l.History) != 3 {
+		t.Errorf("show = %+v", l)
+	}
+	if r := runProgram(t, nil, "deadletters", "redrive", "--reason", "again", "--folder", folder); r.code != exitFound || r.lastLine() != "deadletters list --all" {
+		t.Errorf("a redrive of nothing: exit code %d\n%s", r.code, r.stderr)
+	}
+}

@@ -1,0 +1,191 @@
+package consumer_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/consumer"
+	"factline.dev/outbox"
+)
+
+// childEnv makes the test binary a consumer process instead, as its value says.
+const childEnv = "FACTLINE_TEST_CONSUMER"
+
+type childConfig struct {
+	DSN    string
+	Addrs  []string
+	Tiers  []time.Duration
+	Poison string
+}
+
+// runChild consumes until it is killed, which its handler does itself when it
+// meets the poison.
+func runChild() int {
+	var c childConfig
+	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	pool, err := pgxpool.New(context.Background(), c.DSN)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ob, err := outbox.New(outbox.Config{Contracts: rules{}, Producer: service})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	runner, err := consumer.New(consumer.Config{
+		Group: group, Service: service, Pool: pool, Brokers: c.Addrs, Outbox: ob, Contracts: rules{},
+		Subscriptions: []consumer.Subscription{{Topic: orders, RetryTiers: c.Tiers, Handlers: map[string]consumer.Handler{
+			"OrderCaptured": func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				if m.EventID == c.Poison {
+					process, _ := os.FindProcess(os.Getpid())
+					_ = process.Kill()
+					<-ctx.Done()
+				}
+				return record(ctx, tx, m)
+			},
+		}}},
+		BackoffMin: time.Millisecond, CommitInterval: 5 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
+		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		ClientOptions: []kgo.Opt{kgo.SessionTimeout(300 * time.Millisecond), kgo.HeartbeatInterval(50 * time.Millisecond)},
+	})
+	if err == nil {
+		err = runner.Run(context.Background())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// child runs a consumer process until it is killed, by itself or when done says
+// so. It reports whether it killed itself.
+func (b *bundle) child(c childConfig, done func() bool) bool {
+	b.t.Helper()
+	c.DSN, c.Addrs, c.Poison = b.dsn(), b.kafka.Addrs(), "evt_a_2"
+	text, err := json.Marshal(c)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.t.Context())
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
+	cmd.Stderr = b.logs
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	killed := false
+	b.await("the process to end, or its work", func() (bool, any) {
+		select {
+		case <-ended:
+			killed = true
+			return true, nil
+		default:
+			return done(), b.effects()
+		}
+	})
+	if !killed {
+		cancel()
+		<-ended
+	}
+	return killed
+}
+
+func TestAnEventThatKillsTheProcessReachesTheDeadLetters(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		tiers []time.Duration
+		// deaths are one in a chunk that counted nothing, two in place, and one of
+		// each tier.
+		deaths, attempts int
+	}{
+		{"without a retry chain", []time.Duration{}, 3, 2},
+		{"through a retry chain", []time.Duration{10 * time.Millisecond}, 4, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.send(order("a", 1), order("a", 2), order("a", 3), order("b", 1), order("c", 1))
+			want := []string{"a/1", "b/1", "c/1"}
+			settled := func() bool {
+				return len(query[string](b, `SELECT dead_letter_id FROM factline.dead_letter`)) == 1 && len(b.effects()) == len(want)
+			}
+			deaths := 0
+			for b.child(childConfig{Tiers: tt.tiers}, settled) {
+				if deaths++; deaths > tt.deaths {
+					t.Fatalf("the process died %d times, want %d\n%s", deaths, tt.deaths, b.logs)
+				}
+			}
+			if deaths != tt.deaths {
+				t.Errorf("the process died %d times, want %d", deaths, tt.deaths)
+			}
+			b.wantEffects(want...)
+			b.wantHeld("a/3 BLOCKED")
+			d := b.deadLetter()
+			if d.EventID != "evt_a_2" || d.AttemptCount != tt.attempts || d.ErrorMessage != "the process ended during the attempt" {
+				t.Errorf("dead letter = %q of %s after %d, want the process's end after %d", d.ErrorMessage, d.EventID, d.AttemptCount, tt.attempts)
+			}
+		})
+	}
+}
+
+func TestAMemberThatEndsInOrderLeavesNoMark(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 2)
+	b.send(order("a", 1))
+	stop := b.start(nil)
+	b.wantEffects("a/1")
+	marked := func() []string {
+		return query[string](b, `SELECT member FROM factline.consumer_offset WHERE member <> ''`)
+	}
+	if m := marked(); len(m) != 2 || m[0] != m[1] {
+		t.Errorf("marks = %v, want one member's on both partitions", m)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if m := marked(); len(m) != 0 {
+		t.Errorf("marks = %v after the end, want none", m)
+	}
+}
+
+// After a death everything still takes effect once, in order, however it waits.
+func TestWhatAnOrphanedPartitionHoldsIsHandledOneByOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	stop := b.start(nil)
+	b.send(order("a", 1), order("a", 3), order("a", 4))
+	b.wantHeld("a/3 GAP", "a/4 GAP")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.pool.Exec(t.Context(), `UPDATE factline.consumer_offset SET member = 'died'`); err != nil {
+		t.Fatal(err)
+	}
+	b.start(func(c *consumer.Config) { c.MaxChunkRecords = 3 })
+	b.send(order("a", 2), order("b", 1), order("b", 2), order("b", 3), order("b", 4))
+	b.wantEffects("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "b/3", "b/4")
+	one := query[int](b, `SELECT count(*)::int FROM app.effect GROUP BY xmin::text ORDER BY 1`)
+	if n := len(one); n < 6 || !slices.Equal(one[:6], []int{1, 1, 1, 1, 1, 1}) {
+		t.Errorf("effects by transaction: %v, want those up to three records behind the mark alone", one)
+	}
+	if n := query[string](b, `SELECT event_id FROM factline.inbox WHERE attempts <> 1 OR state <> 'DONE'`); len(n) != 0 {
+		t.Errorf("%v are not done in one attempt", n)
+	}
+}

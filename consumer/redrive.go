@@ -1,0 +1,122 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/inbox"
+)
+
+// The headers by which an operator's tool asks a group, in a record on the
+// shortest retry topic with [HeaderRetryGroup], to try a dead letter again. The
+// rest of the record is for people: the bytes that are tried are the database's.
+const (
+	// HeaderRedriveID names the redrive. One that was taken is not taken again.
+	HeaderRedriveID = "redrive-id"
+	// HeaderDeadLetterID names the dead letter.
+	HeaderDeadLetterID = "dead-letter-id"
+)
+
+// planRedrives is the plan of a retry topic: a group reads it for its redrives
+// and passes over all the rest.
+func planRedrives(topic string) *topicPlan {
+	return &topicPlan{Subscription: Subscription{Topic: topic, Mode: Unordered}, redrives: true}
+}
+
+// redrive asks to try a dead letter again.
+type redrive struct{ id, deadLetterID string }
+
+// redriveOf reads a record of a retry topic and reports whether it is a redrive
+// for group.
+func redriveOf(record *kgo.Record, group string) (x redrive, ok bool) {
+	for _, h := range record.Headers {
+		switch h.Key {
+		case HeaderRetryGroup:
+			ok = string(h.Value) == group
+		case HeaderRedriveID:
+			x.id = string(h.Value)
+		case HeaderDeadLetterID:
+			x.deadLetterID = string(h.Value)
+		}
+	}
+	return x, ok && x.id != "" && x.deadLetterID != ""
+}
+
+// handleRedrives takes the redrives among the records of a retry topic. Each is
+// a transaction of its own, and repeating one does nothing, so that the offset
+// may follow later.
+func (p *partition) handleRedrives() error {
+	if !p.seize() {
+		return nil
+	}
+	defer p.free()
+	only := p.take(p.s.r.cfg.MaxChunkRecords)
+	redrives := 0
+	for _, record := range only.records {
+		only.next = record.Offset + 1
+		x, ok := redriveOf(record, p.s.r.cfg.Group)
+		if !ok {
+			continue
+		}
+		redrives++
+		if err := p.redrive(x); err != nil {
+			return err
+		}
+	}
+	if redrives == 0 && len(only.records) > 0 && p.passTo(only.next) {
+		return nil
+	}
+	if only.next <= p.from {
+		return nil
+	}
+	_, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), func() {})
+	return err
+}
+
+// redrive takes one until the database answers.
+func (p *partition) redrive(x redrive) error {
+	r := p.s.r
+	for failures := 1; ; failures++ {
+		taken, err := inbox.TakeRedrive(p.ctx, r.cfg.Pool, r.cfg.Group, x.deadLetterID, x.id, r.cfg.Now())
+		if err == nil {
+			r.redriven(p.topic.Topic, x, taken)
+			return nil
+		}
+		if p.stopping() {
+			return errStopping
+		}
+		r.cfg.Logger.Warn("redrive not taken yet", "group", r.cfg.Group, "redrive_id", x.id, "dead_letter_id", x.deadLetterID, "error", err.Error())
+		if err := p.sleep(backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, failures)); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *Runner) redriven(topic string, x redrive, taken bool) {
+	level, outcome, message := slog.LevelInfo, "taken", "dead letter is tried again"
+	if !taken {
+		level, outcome, message = slog.LevelWarn, "ignored", "redrive ignored: the dead letter is not open here, or this redrive was taken before, or it is a tombstone"
+	}
+	r.metrics.redrives.WithLabelValues(r.cfg.Group, topic, outcome).Inc()
+	//nolint:sloglint // one of two constants
+	r.cfg.Logger.Log(context.Background(), level, message, "group", r.cfg.Group, "topic", topic, "redrive_id", x.id, "dead_letter_id", x.deadLetterID)
+}
+
+// closeRedriven settles the dead letters whose events took effect after all, or
+// are needed no more.
+func (r *run) closeRedriven(it *item) {
+	if it.event.Redriven {
+		r.closed = append(r.closed, it.retry.DeadLetterID)
+	}
+}
+
+// again is a fault that shows in a redrive: it is the next attempt.
+func (f *fault) again(it *item) *fault {
+	if !it.event.Redriven || f.attempts > it.retry.Attempts {
+		return f
+	}
+	return &fault{f.class, fmt.Sprintf("%s (when tried again)", f.message), it.retry.Attempts + 1}
+}

@@ -1,0 +1,283 @@
+package consumer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/consumer"
+)
+
+const retryTopic = "oms.order.events.retry.1m.v1"
+
+// healing is a handler that gives up event id until it is healed.
+func healing(id string) (consumer.Handler, *atomic.Bool) {
+	var healed atomic.Bool
+	return func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.EventID == id && !healed.Load() {
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return record(ctx, tx, m)
+	}, &healed
+}
+
+// redrive asks a group to try a dead letter again.
+func (b *bundle) redrive(id, letter, toGroup string) {
+	b.t.Helper()
+	b.sendRecords(&kgo.Record{Topic: retryTopic, Key: []byte("a"), Value: []byte(`{}`), Headers: []kgo.RecordHeader{
+		{Key: consumer.HeaderRetryGroup, Value: []byte(toGroup)},
+		{Key: consumer.HeaderRedriveID, Value: []byte(id)},
+		{Key: consumer.HeaderDeadLetterID, Value: []byte(letter)},
+	}})
+}
+
+func (b *bundle) letter() string {
+	b.t.Helper()
+	var id []string
+	b.await("an open dead letter", func() (bool, any) {
+		id = query[string](b, `SELECT dead_letter_id FROM factline.dead_letter WHERE state = 'OPEN'`)
+		return len(id) == 1, id
+	})
+	return id[0]
+}
+
+func (b *bundle) wantLetter(state string, attempts int) {
+	b.t.Helper()
+	b.await("the dead letter's state "+state, func() (bool, any) {
+		got := query[string](b, `SELECT state || ' ' || attempts || ' ' || (closed_at IS NOT NULL) FROM factline.dead_letter`)
+		text, _ := json.Marshal(got)
+		return len(got) == 1 && got[0] == state+" "+string(rune('0'+attempts))+" "+map[bool]string{true: "true", false: "false"}[state == "APPLIED"], string(text)
+	})
+}
+
+// wantIgnored waits until so many redrives are ignored.
+func (b *bundle) wantIgnored(n float64) {
+	b.t.Helper()
+	b.await("redrives ignored", func() (bool, any) {
+		got := b.counter("factline_consumer_redrives_total", "ignored")
+		return got == n, got
+	})
+}
+
+func TestARedriveAppliesADeadLetterAndThenWhatWaitedBehindIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_2")
+	b.send(order("a", 1), order("a", 2), order("a", 3), order("a", 4), order("b", 1))
+	b.start(chained(newClock(), h))
+	id := b.letter()
+	b.wantEffects("a/1", "b/1")
+	b.wantHeld("a/3 BLOCKED", "a/4 BLOCKED")
+	healed.Store(true)
+	b.redrive("r_1", id, group)
+	b.wantEffects("a/1", "b/1", "a/2", "a/3", "a/4")
+	b.wantHeld()
+	b.wantLetter("APPLIED", 1)
+	if state := one[string](b, `SELECT state || ' ' || attempts FROM factline.inbox WHERE event_id = 'evt_a_2'`); state != "DONE 2" {
+		t.Errorf("inbox = %s, want DONE after 2 attempts", state)
+	}
+	if n := one[int64](b, `SELECT count(*) FROM factline.blocked_key`); n != 0 {
+		t.Errorf("%d keys blocked, want none", n)
+	}
+	b.redrive("r_1", id, group) // the same again, and another: it is settled
+	b.redrive("r_2", id, group)
+	b.wantIgnored(2)
+	if n := one[int64](b, `SELECT count(*) FROM app.effect`); n != 5 {
+		t.Errorf("%d effects, want each once", n)
+	}
+}
+
+func TestARedriveThatFailsOpensTheDeadLetterAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_2")
+	b.send(order("a", 1), order("a", 2), order("a", 3))
+	b.start(chained(newClock(), h))
+	id := b.letter()
+	b.redrive("r_1", id, group)
+	b.wantLetter("OPEN", 2)
+	b.wantHeld("a/3 BLOCKED")
+	if by := one[string](b, `SELECT reason || ' ' || dead_letter_id FROM factline.blocked_key`); by != "HANDLER_FAILED "+id {
+		t.Errorf("blocked by %s, want the dead letter %s again", by, id)
+	}
+	values := query[[]byte](b, `SELECT value FROM factline.outbox_event WHERE topic = 'oms.order.events.dlt.v1' ORDER BY position`)
+	var again consumer.DeadLetter
+	if len(values) != 2 || json.Unmarshal(values[1], &again) != nil {
+		t.Fatalf("%d records on the dead-letter topic, want a second one", len(values))
+	}
+	if again.ID != id || again.RedriveID != "r_1" || again.AttemptCount != 2 || !again.Blocks {
+		t.Errorf("letter = %+v, want the same one after two attempts and its redrive", again)
+	}
+	b.redrive("r_1", id, group) // a repeated delivery
+	b.wantIgnored(1)
+	healed.Store(true)
+	b.redrive("r_2", id, group)
+	b.wantEffects("a/1", "a/2", "a/3")
+	b.wantLetter("APPLIED", 2)
+}
+
+func TestARedriveIsForItsGroupAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_1")
+	b.send(order("a", 1))
+	b.start(chained(newClock(), h))
+	id := b.letter()
+	healed.Store(true)
+	b.redrive("r_1", id, "order-service.orders.consumer")
+	b.redrive("r_2", "dlt_unknown", group)
+	b.wantIgnored(1)
+	b.wantLetter("OPEN", 1)
+	if n := b.counter("factline_consumer_redrives_total", "taken"); n != 0 {
+		t.Errorf("%v redrives taken, want none", n)
+	}
+}
+
+// A record that merely shows what waits asks for nothing.
+func TestRecordsOfTheChainAreNoRedrives(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	b.start(chained(newClock(), record))
+	shown := b.recordOf(order("z", 1))
+	shown.Topic = retryTopic
+	shown.Headers = append(shown.Headers, kgo.RecordHeader{Key: consumer.HeaderRetryGroup, Value: []byte(group)})
+	b.sendRecords(shown)
+	b.send(order("a", 1))
+	b.wantEffects("a/1")
+	b.await("the retry topic passed over", func() (bool, any) {
+		at := query[int64](b, `SELECT next_offset FROM factline.consumer_offset WHERE topic = $1`, retryTopic)
+		return slices.Equal(at, []int64{1}), at
+	})
+	b.wantEffects("a/1")
+}
+
+func TestARedriveOfAnEventWhoseVersionsAreMissingWaitsForThem(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	contracts := &healable{}
+	b.send(order("a", 1), bad(order("a", 3)), order("a", 4))
+	b.start(with(chained(newClock(), record), func(c *consumer.Config) { c.Contracts = contracts }))
+	id := b.letter()
+	b.wantHeld("a/4 BLOCKED")
+	contracts.healed.Store(true)
+	b.redrive("r_1", id, group)
+	b.wantHeld("a/3 GAP", "a/4 GAP")
+	b.wantLetter("REDRIVEN", 1)
+	b.send(order("a", 2))
+	b.wantEffects("a/1", "a/2", "a/3", "a/4")
+	b.wantLetter("APPLIED", 1)
+}
+
+func TestRedrivesWithoutAKeyThatWaits(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*consumer.Config)
+	}{
+		{"unordered", mode(consumer.Unordered)},
+		{"where the contract continues", func(c *consumer.Config) { c.Contracts = continuing{} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.kafka.CreateTopic(t, retryTopic, 1, nil)
+			h, healed := healing("evt_a_1")
+			b.send(order("a", 1), order("a", 2))
+			b.start(with(chained(newClock(), h), tt.change))
+			id := b.letter()
+			b.wantEffects("a/2")
+			b.redrive("r_1", id, group)
+			b.wantLetter("OPEN", 2)
+			healed.Store(true)
+			b.redrive("r_2", id, group)
+			b.wantEffects("a/2", "a/1")
+			b.wantLetter("APPLIED", 2)
+			b.send(order("a", 3))
+			b.wantEffects("a/2", "a/1", "a/3")
+		})
+	}
+}
+
+func TestARedriveSurvivesARestartBeforeItsAttempt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_1")
+	b.send(order("a", 1), order("a", 2))
+	stop := b.start(chained(newClock(), h))
+	id := b.letter()
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	healed.Store(true)
+	b.redrive("r_1", id, group)
+	late := newClock()
+	late.add(-time.Hour) // nothing is due for this one, so that it only takes the redrive
+	stop = b.start(with(chained(late, h), func(c *consumer.Config) { c.SweepInterval = time.Hour }))
+	b.wantLetter("REDRIVEN", 1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.start(chained(newClock(), h))
+	b.wantEffects("a/1", "a/2")
+	b.wantLetter("APPLIED", 1)
+}
+
+// What expired on a retry topic is no loss: it showed what waited, or asked for
+// something long ago.
+func TestARetryTopicThatExpiredStopsNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_1")
+	b.send(order("a", 1))
+	stop := b.start(chained(newClock(), h))
+	id := b.letter()
+	b.redrive("r_0", "dlt_unknown", group)
+	b.wantIgnored(1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.redrive("r_1", "dlt_unknown", group)
+	b.redrive("r_2", "dlt_unknown", group)
+	offsets := make(kadm.Offsets)
+	offsets.Add(kadm.Offset{Topic: retryTopic, Partition: 0, At: 3})
+	if _, err := kadm.NewClient(b.client).DeleteRecords(t.Context(), offsets); err != nil {
+		t.Fatal(err)
+	}
+	healed.Store(true)
+	b.redrive("r_3", id, group)
+	b.start(chained(newClock(), h))
+	b.wantEffects("a/1")
+	b.wantLetter("APPLIED", 1)
+	b.await("the retry topic's offset", func() (bool, any) {
+		at := query[int64](b, `SELECT next_offset FROM factline.consumer_offset WHERE topic = $1`, retryTopic)
+		return slices.Equal(at, []int64{4}), at
+	})
+}
+
+// healable is rules that become kinder: an upgrade of the reader.
+type healable struct {
+	rules
+	healed atomic.Bool
+}
+
+func (h *healable) Validate(eventType string, version int, value []byte) error {
+	if h.healed.Load() {
+		return nil
+	}
+	return h.rules.Validate(eventType, version, value)
+}

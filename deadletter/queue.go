@@ -1,0 +1,166 @@
+package deadletter
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"factline.dev/internal/named"
+)
+
+// item is one letter of a redrive.
+type item struct {
+	seq int
+	Reference
+	letterID, groupLetterID, retryTopic, lane, fingerprint string
+	failures, recordBytes                                  int
+	state                                                  string
+	canary                                                 bool
+}
+
+// maxBatchBytes bounds what one transaction forwards.
+const maxBatchBytes = 8 << 20
+
+// queue knows which items may go next. It holds no bytes of them and is made
+// anew from the table by each run. Not safe for concurrent use.
+type queue struct {
+	items []*item
+	// lanes are the items of each key that have not had their turn, in order.
+	lanes map[string][]*item
+	// ready are heads of lanes.
+	ready []*item
+	sent  map[int]*item
+	// canaries are those without an outcome.
+	canaries map[int]bool
+	// canaryFailed ends the redrive.
+	canaryFailed bool
+	counts       Counts
+}
+
+func (s *Store) loadQueue(ctx context.Context, id string, settings Settings) (*queue, error) {
+	items, err := query(ctx, s, "load_items", named.Args{"redrive_id": id}, func(row pgx.CollectableRow) (*item, error) {
+		var i item
+		err := row.Scan(&i.seq, &i.ConsumerGroup, &i.Topic, &i.Partition, &i.Offset, &i.letterID, &i.groupLetterID, &i.retryTopic,
+			&i.lane, &i.fingerprint, &i.failures, &i.recordBytes, &i.state)
+		return &i, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newQueue(items, settings), nil
+}
+
+// newQueue takes items in the order of their plan.
+func newQueue(items []*item, settings Settings) *queue {
+	q := &queue{items: items, lanes: map[string][]*item{}, sent: map[int]*item{}, canaries: map[int]bool{}}
+	seen := map[string]bool{}
+	canaries := map[string]int{}
+	for _, i := range items {
+		q.counts.add(i.state)
+		group := i.Topic + " " + i.ConsumerGroup + " " + i.fingerprint
+		if !seen[i.lane] && canaries[group] < settings.Canary {
+			canaries[group]++
+			i.canary = true
+		}
+		seen[i.lane] = true
+		q.canaryFailed = q.canaryFailed || i.canary && i.state == itemFailed
+		q.place(i)
+	}
+	for _, i := range items {
+		if lane := q.lanes[i.lane]; i.state == itemPending && lane[0] == i {
+			q.ready = append(q.ready, i)
+		}
+	}
+	return q
+}
+
+func (q *queue) place(i *item) {
+	if i.state != itemPending && i.state != itemSent {
+		return
+	}
+	q.lanes[i.lane] = append(q.lanes[i.lane], i)
+	if i.state == itemSent {
+		q.sent[i.seq] = i
+	}
+	if i.canary {
+		q.canaries[i.seq] = true
+	}
+}
+
+// take returns up to n items that may go now, and at most [maxBatchBytes] of
+// them.
+func (q *queue) take(n int) []*item {
+	var batch, passed []*item
+	bytes, at := 0, 0
+	for ; at < len(q.ready) && len(batch) < n; at++ {
+		i := q.ready[at]
+		if len(q.canaries) > 0 && !i.canary {
+			passed = append(passed, i)
+			continue
+		}
+		if bytes > 0 && bytes+i.recordBytes > maxBatchBytes {
+			break
+		}
+		bytes += i.recordBytes
+		batch = append(batch, i)
+	}
+	if q.ready = q.ready[at:]; len(passed) > 0 {
+		q.ready = append(passed, q.ready...)
+	}
+	return batch
+}
+
+// move gives an item its new state.
+func (q *queue) move(i *item, state string) {
+	q.counts.change(i.state, state)
+	i.state = state
+	delete(q.sent, i.seq)
+	if state == itemSent {
+		q.sent[i.seq] = i
+		return
+	}
+	q.canaryFailed = q.canaryFailed || i.canary && state == itemFailed
+	delete(q.canaries, i.seq)
+	q.lanes[i.lane] = q.lanes[i.lane][1:]
+}
+
+// follow makes the next item of a lane ready.
+func (q *queue) follow(lane string) {
+	if next := q.lanes[lane]; len(next) > 0 {
+		q.ready = append(q.ready, next[0])
+	} else {
+		delete(q.lanes, lane)
+	}
+}
+
+// behind are the items that wait behind the head of a lane.
+func (q *queue) behind(lane string) []*item { return q.lanes[lane][1:] }
+
+func (q *queue) waiting() []*item {
+	waiting := make([]*item, 0, len(q.sent))
+	for _, i := range q.sent {
+		waiting = append(waiting, i)
+	}
+	return waiting
+}
+
+func (q *queue) phase() string {
+	switch {
+	case len(q.canaries) > 0:
+		return "canary"
+	case q.counts.Pending == 0:
+		return "waiting"
+	}
+	return "ramp"
+}
+
+func (c *Counts) change(from, to string) {
+	c.add(to)
+	c.Planned--
+	switch from {
+	case itemPending:
+		c.Pending--
+	case itemSent:
+		c.Waiting--
+	}
+}

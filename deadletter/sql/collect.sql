@@ -1,0 +1,35 @@
+-- The same failure read again changes nothing, a later one of the same letter
+-- opens it again. An id that another letter has is not taken twice.
+WITH input AS (
+    SELECT i.*
+    FROM unnest(@letter_ids::text[], @derived_ids::text[], @consumers::text[], @topics::text[], @partitions::int[], @offsets::bigint[],
+        @tenant_ids::text[], @aggregate_types::text[], @aggregate_ids::text[], @aggregate_versions::bigint[],
+        @event_ids::text[], @event_types::text[], @classes::text[], @messages::text[], @fingerprints::text[], @attempts::int[],
+        @blocks_keys::boolean[], @order_keys::bytea[], @record_keys::bytea[], @headers::bytea[], @values::bytea[], @omitted::text[], @redrive_ids::text[],
+        @failed_ats::timestamptz[], @dlt_topics::text[], @dlt_partitions::int[], @dlt_offsets::bigint[])
+    AS i(letter_id, derived_id, consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id, aggregate_version,
+        event_id, event_type, error_class, error_message, fingerprint, attempts, blocks_key, order_key, record_key, headers, value,
+        omitted, redrive_id, failed_at, dlt_topic, dlt_partition, dlt_offset)
+), stored AS (
+    INSERT INTO deadletter.letter AS l (letter_id, consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
+        aggregate_version, event_id, event_type, error_class, error_message, fingerprint, attempts, failures, blocks_key,
+        order_key, record_key, headers, value, omitted, first_failed_at, failed_at, state, state_at)
+    SELECT CASE WHEN o.letter_id IS NULL THEN i.letter_id ELSE i.derived_id END, i.consumer, i.topic, i.partition, i."offset",
+        i.tenant_id, i.aggregate_type, i.aggregate_id, i.aggregate_version, i.event_id, i.event_type, i.error_class,
+        i.error_message, i.fingerprint, i.attempts, 1, i.blocks_key, i.order_key, i.record_key, i.headers, i.value,
+        string_to_array(i.omitted, ','), i.failed_at, i.failed_at, 'OPEN', @now
+    FROM input i
+    LEFT JOIN deadletter.letter o ON o.letter_id = i.letter_id
+        AND (o.topic, o.partition, o."offset", o.consumer) IS DISTINCT FROM (i.topic, i.partition, i."offset", i.consumer)
+    ON CONFLICT (topic, partition, "offset", consumer) DO UPDATE SET
+        error_class = excluded.error_class, error_message = excluded.error_message, fingerprint = excluded.fingerprint,
+        attempts = excluded.attempts, blocks_key = excluded.blocks_key, failures = l.failures + 1, failed_at = excluded.failed_at,
+        state = 'OPEN', state_at = excluded.state_at
+    WHERE l.failed_at < excluded.failed_at
+    RETURNING l.letter_id, l.consumer, l.topic, l.partition, l."offset"
+)
+INSERT INTO deadletter.history (letter_id, kind, redrive_id, detail, at)
+SELECT s.letter_id, 'FAILED', i.redrive_id, jsonb_build_object('class', i.error_class, 'attempts', i.attempts, 'message', left(i.error_message, 500),
+    'deadLetterTopic', i.dlt_topic, 'partition', i.dlt_partition, 'offset', i.dlt_offset), i.failed_at
+FROM stored s
+JOIN input i USING (consumer, topic, partition, "offset")

@@ -1,0 +1,109 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/contract"
+	"factline.dev/outbox"
+)
+
+// Contracts is what a store asks about the events in its letters.
+// *contract.Catalogue is one. Rules: the methods are safe for concurrent use,
+// need no network, and their errors never repeat the content of an event.
+type Contracts interface {
+	// Topic returns the contract of a topic and whether there is one.
+	Topic(name string) (*contract.Topic, bool)
+	// Event returns one version of an event and whether there is one.
+	Event(eventType string, version int) (*contract.Event, bool)
+	// Validate checks a whole event as it stands on the wire.
+	Validate(eventType string, eventVersion int, value []byte) error
+}
+
+// StoreConfig is what [NewStore] needs. Zero fields take their defaults.
+type StoreConfig struct {
+	// Pool reaches the database of migrate.UpDeadLetters. Required.
+	Pool *pgxpool.Pool
+	// Contracts are those of today, which a redrive is checked against. Required
+	// for redrives.
+	Contracts Contracts
+	// Outbox is where redrives leave, in the same database as Pool. Required for
+	// redrives.
+	Outbox *outbox.Outbox
+	// Outcomes tells what became of a letter in its group. Required for redrives.
+	Outcomes Outcomes
+	// DedupeHorizon is how old a letter may be, since its first failure, to be
+	// redriven. Keep it below the time for which the groups keep their inbox and
+	// settled dead letters: beyond it nobody can tell a repeated effect from a
+	// new one. Default 30 days. Negative refuses none.
+	DedupeHorizon time.Duration
+	// LeaseTTL is how long a redrive stays with a run that gives no sign of life.
+	// Default 10s.
+	LeaseTTL time.Duration
+	// OutcomeTimeout is how long a redrive waits without any outcome before it
+	// pauses. Default 2m. Negative waits for ever.
+	OutcomeTimeout time.Duration
+	// Now is the clock of what is recorded. Default time.Now.
+	Now func() time.Time
+	// Logger receives what an operator should see. Nil discards.
+	Logger *slog.Logger
+}
+
+// WithDefaults returns c with every unset field at its default.
+func (c StoreConfig) WithDefaults() StoreConfig {
+	c.DedupeHorizon = or(c.DedupeHorizon, 30*24*time.Hour)
+	c.LeaseTTL = or(c.LeaseTTL, 10*time.Second)
+	c.OutcomeTimeout = or(c.OutcomeTimeout, 2*time.Minute)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func (c StoreConfig) validate() error {
+	var problems []error
+	refuse := func(field, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("deadletter.StoreConfig.%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	if c.Pool == nil {
+		refuse("Pool", "it is nil; pass the pool of the database that collects dead letters")
+	}
+	if c.LeaseTTL < time.Second {
+		refuse("LeaseTTL", "%s is below 1s, too short to renew in time", c.LeaseTTL)
+	}
+	return errors.Join(problems...)
+}
+
+// Store is all dead letters of a platform, collected in one database. Safe for
+// concurrent use.
+type Store struct{ cfg StoreConfig }
+
+// NewStore returns the store of a database. It touches none.
+func NewStore(cfg StoreConfig) (*Store, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("deadletter: check configuration: %w", err)
+	}
+	return &Store{cfg: cfg}, nil
+}
+
+func (s *Store) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, s.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
+}

@@ -1,0 +1,17 @@
+-- What of the key was given up or failed before takes over the block, the
+-- earliest first.
+INSERT INTO factline.blocked_key (consumer, topic, tenant_id, record_key, partition, aggregate_type, aggregate_id,
+    aggregate_version, event_id, dead_letter_id, reason, blocked_at)
+SELECT $1, $2, $3, $4, n.*, $5
+FROM (
+    SELECT partition, aggregate_type, aggregate_id, aggregate_version, event_id, dead_letter_id, error_class
+    FROM factline.dead_letter
+    WHERE consumer = $1 AND topic = $2 AND tenant_id = $3 AND block_key = $4 AND blocks AND state = 'OPEN'
+    UNION ALL
+    SELECT partition, aggregate_type, aggregate_id, aggregate_version, event_id, '', 'RETRY'
+    FROM factline.held_event
+    WHERE consumer = $1 AND topic = $2 AND tenant_id = $3 AND block_key = $4 AND reason = 'RETRY'
+    ORDER BY aggregate_version, dead_letter_id
+    LIMIT 1
+) n
+ON CONFLICT (consumer, topic, tenant_id, record_key) DO NOTHING
