@@ -1,0 +1,97 @@
+package prove
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"factline.dev/prove/fault"
+	"factline.dev/prove/history"
+)
+
+// The servers that a client talks to.
+const (
+	toDatabase = "database"
+	toBroker   = "broker"
+)
+
+// stormClient is a relay, a member or the writers, with networks of its own, so
+// that each can be cut off from each of its servers by itself.
+type stormClient struct {
+	name     string
+	networks map[string]*fault.Network
+	pools    []*pgxpool.Pool
+}
+
+func (s *storm) newClient(name string, servers ...string) *stormClient {
+	c := &stormClient{name: name, networks: make(map[string]*fault.Network)}
+	for _, server := range servers {
+		c.networks[server] = fault.NewNetwork(fault.NetworkConfig{Seed: s.dice.Uint64(), MinLife: s.cfg.MinLife, MaxLife: s.cfg.MaxLife})
+	}
+	s.clients = append(s.clients, c)
+	return c
+}
+
+// pool reaches a database through the client's network.
+func (c *stormClient) pool(ctx context.Context, url string, connections int32) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("prove: connect %s: %w", c.name, err)
+	}
+	cfg.MaxConns = connections
+	cfg.ConnConfig.DialFunc = c.networks[toDatabase].Dial
+	cfg.ConnConfig.RuntimeParams["application_name"] = "factline-storm " + c.name
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err == nil {
+		c.pools = append(c.pools, pool)
+	}
+	return pool, err
+}
+
+// kafka are the options that lead a Kafka client through the network, whatever
+// addresses the brokers advertise.
+func (c *stormClient) kafka(session time.Duration) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.Dialer(c.networks[toBroker].Dial),
+		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session / 6), kgo.RebalanceTimeout(2 * session),
+	}
+}
+
+// cuts are the evidence of what was done to the client.
+func (c *stormClient) cuts() (all []history.Cut) {
+	for _, server := range []string{toDatabase, toBroker} {
+		if n := c.networks[server]; n != nil {
+			seen := n.Cuts()
+			all = append(all, history.Cut{
+				Client: c.name, Server: server, Connections: seen.Connections, Cut: seen.Cut, Busy: seen.Busy,
+				Unanswered: seen.Unanswered, Torn: seen.Torn, Isolations: seen.Isolations,
+			})
+		}
+	}
+	return all
+}
+
+// close ends pools before networks: a pool waits for what it has lent.
+func (c *stormClient) close() (errs []error) {
+	for _, pool := range c.pools {
+		pool.Close()
+	}
+	for _, network := range c.networks {
+		errs = append(errs, network.Close())
+	}
+	return errs
+}
+
+// withDatabase is a URL with another database.
+func withDatabase(text, database string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" {
+		return "", fmt.Errorf("prove: find the database server: the URL is no postgres:// URL with a host; pass postgres://user:password@host:port/database")
+	}
+	u.Path = "/" + database
+	return u.String(), nil
+}
