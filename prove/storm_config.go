@@ -17,7 +17,7 @@ type StormConfig struct {
 	// Kafka are brokers to use. Topics of a new name are made and deleted.
 	// Default an embedded broker.
 	Kafka []string
-	// For is how long connections are cut. Default 5m, at least 8s.
+	// For is how long connections are cut. Default 5m, at least 10s.
 	For time.Duration
 	// Drain is how long everything may take after that until nothing waits any
 	// more. Default 30s.
@@ -79,8 +79,8 @@ func (c StormConfig) validate() error {
 	refuse := func(field, format string, args ...any) {
 		problems = append(problems, fmt.Errorf("prove.StormConfig.%s: %s", field, fmt.Sprintf(format, args...)))
 	}
-	if c.For < 8*time.Second {
-		refuse("For", "%s is below 8s, too short for each fault to fire", c.For)
+	if c.For < 10*time.Second {
+		refuse("For", "%s is below 10s, too short for each fault to fire", c.For)
 	}
 	if c.Drain < time.Second {
 		refuse("Drain", "%s is below 1s", c.Drain)

@@ -25,12 +25,25 @@ func (s *storm) drain(ctx context.Context, out *outcome) error {
 	return nil
 }
 
+// undrained asks along the way of an event: what was under way when one station
+// was asked may have come to an earlier outbox meanwhile, so both are asked again.
 func (s *storm) undrained(ctx context.Context) ([]string, error) {
-	left := s.endedParts()
-	waiting, err := s.recorder.Waiting(ctx)
+	before, err := s.unpublished(ctx)
 	if err != nil {
 		return nil, err
 	}
+	behind, err := s.behind(ctx, []reading{{history.StormSink, s.group(), s.postings()}})
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.unpublished(ctx)
+	left := slices.Concat(s.endedParts(), before, behind, after)
+	slices.Sort(left)
+	return slices.Compact(left), err
+}
+
+func (s *storm) unpublished(ctx context.Context) (left []string, err error) {
+	waiting, err := s.recorder.Waiting(ctx)
 	for _, w := range waiting {
 		if w.Unpublished > 0 {
 			left = append(left, fmt.Sprintf("%s has %d events to publish", w.Service, w.Unpublished))
@@ -39,8 +52,7 @@ func (s *storm) undrained(ctx context.Context) ([]string, error) {
 			left = append(left, fmt.Sprintf("%s holds %d events", w.Service, w.Held))
 		}
 	}
-	behind, err := s.behind(ctx, []reading{{history.StormSink, s.group(), s.postings()}})
-	return append(left, behind...), err
+	return left, err
 }
 
 // end stops relays and members, and then reads all that they left.

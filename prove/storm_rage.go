@@ -144,7 +144,7 @@ func (s *storm) nextIsolation(n int) isolation {
 		i.client, i.length = -1, between(time.Second, 4*time.Second)
 	}
 	if n < stormRelays {
-		i = isolation{client: s.firstRelay() + n, server: toDatabase, quietly: n == 0, length: stormLease * 5 / 4}
+		i = isolation{client: s.firstRelay() + n, server: toDatabase, quietly: n == 0, length: stormLease * 7 / 4}
 	}
 	return i
 }
