@@ -112,6 +112,7 @@ func TestProveRefusesWhatCannotWork(t *testing.T) {
 		args       []string
 	}{
 		{"too few quotes", "prove.Config.Quotes", []string{"prove", "slice", "--quotes", "1"}},
+		{"too short a storm", "prove.StormConfig.For", []string{"prove", "storm", "--for", "1s"}},
 		{"a folder with content", "empty or missing", []string{"prove", "kills", "--dir", "testdata"}},
 		{"the child without its parent", "factline prove", []string{"prove", platformOfProof}},
 	}
@@ -122,5 +123,32 @@ func TestProveRefusesWhatCannotWork(t *testing.T) {
 				t.Errorf("exit %d: %s", got.code, got.stderr)
 			}
 		})
+	}
+}
+
+// The short form of what runs for minutes.
+func TestProveStormPassesOnAShortRun(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "history.json")
+	got := runProgram(t, nil, "prove", "storm", "--json", "--for", "10s", "--seed", "5", "--history", file)
+	var proof report.Report
+	if err := json.Unmarshal([]byte(got.stdout), &proof); err != nil {
+		t.Fatalf("no report (%v), exit %d\n%s%s", err, got.code, got.stdout, got.stderr)
+	}
+	if got.code != exitOK || proof.Verdict != report.Pass || proof.Seed != 5 || len(proof.Steps) != 7 {
+		t.Errorf("exit %d, verdict %s, seed %d, %d steps\n%s", got.code, proof.Verdict, proof.Seed, len(proof.Steps), got.stderr)
+	}
+	for _, s := range proof.Steps {
+		if s.Verdict != report.Pass {
+			t.Errorf("%s: %s %q", s.Verdict, s.Name, s.Problems)
+		}
+	}
+	var h history.History
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &h)
+	}
+	if err != nil || h.Storm == nil || len(h.Storm.Operations) == 0 || len(h.Storm.Cuts) == 0 || len(h.Log) == 0 {
+		t.Errorf("the history is not whole (%v)", err)
 	}
 }
