@@ -82,8 +82,8 @@ func (s *storm) open(ctx context.Context) (err error) {
 	s.logger = slog.New(slog.NewJSONHandler(s.log, nil))
 	s.report = &report.Report{
 		Scenario: "storm", Seed: s.cfg.Seed, Facts: factsOf(ctx, s.recorder.Pool(history.StormSource), s.broker != nil, s.brokers, s.dir),
-		CannotShow: append(limitsOf(ctx, s.broker != nil, s.brokers, "power cuts and killed brokers: only connections end here"),
-			"killed processes: see prove slice and prove kills"),
+		CannotShow: append(limitsOf(ctx, s.broker != nil, s.brokers, "power cuts and killed brokers: only connections and relays end here"),
+			"killed members, brokers and databases: see prove slice and prove kills"),
 	}
 	s.report.Facts = append(s.report.Facts,
 		report.Fact{Name: "storm", Value: fmt.Sprintf("%s, every connection ends after %s to %s", s.cfg.For, s.cfg.MinLife, s.cfg.MaxLife)},

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -25,6 +26,8 @@ type stormClient struct {
 	name     string
 	networks map[string]*fault.Network
 	pools    []*pgxpool.Pool
+	// process is set where the client is one of its own.
+	process *relayProcess
 }
 
 func (s *storm) newClient(name string, servers ...string) *stormClient {
@@ -88,10 +91,28 @@ func (c *stormClient) close() (errs []error) {
 
 // withDatabase is a URL with another database.
 func withDatabase(text, database string) (string, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" {
-		return "", fmt.Errorf("prove: find the database server: the URL is no postgres:// URL with a host; pass postgres://user:password@host:port/database")
+	u, err := parseURL(text)
+	if err != nil {
+		return "", err
 	}
 	u.Path = "/" + database
 	return u.String(), nil
+}
+
+// withHost is a URL with another host and port.
+func withHost(text, host string) (string, error) {
+	u, err := parseURL(text)
+	if err != nil {
+		return "", err
+	}
+	u.Host = host
+	return u.String(), nil
+}
+
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" {
+		return nil, errors.New("prove: find the database server: the URL is no postgres:// URL with a host; pass postgres://user:password@host:port/database")
+	}
+	return u, nil
 }

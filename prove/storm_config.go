@@ -11,6 +11,12 @@ import (
 
 // StormConfig is what [Storm] needs. Zero fields take their defaults.
 type StormConfig struct {
+	// Binary and Args start a program that calls [RunRelay] with its standard
+	// input and output. With it the relays of the writers' outbox are processes,
+	// which are also paused by SIGSTOP and killed. Default all relays run here and
+	// are only cut off.
+	Binary string
+	Args   []string
 	// Postgres is the URL of a server to use, with CREATEDB. Databases of a new
 	// name are made and dropped. Default an embedded server.
 	Postgres string
@@ -25,16 +31,16 @@ type StormConfig struct {
 	// MinLife and MaxLife are how long a connection lives. Default 500ms and
 	// 1500ms.
 	MinLife, MaxLife time.Duration
-	// Gap is the pause between two isolations, in which a relay, a member or
-	// everyone cannot reach database or broker for 1 to 5 s. Default 1s.
-	// Negative isolates nobody.
+	// Gap is the pause between two mishaps: a relay, a member or everyone cannot
+	// reach database or broker for 1 to 5 s, or a relay is paused or killed.
+	// Default 1s. Negative has none.
 	Gap time.Duration
 	// Rate is how many transactions writers begin in a second. Default 100, at
 	// most 1000.
 	Rate float64
 	// Aggregates is how many aggregates have events. Default 500.
 	Aggregates int
-	// Seed decides workload, lives and isolations. Default a random one, which
+	// Seed decides workload, lives and mishaps. Default a random one, which
 	// the report names.
 	Seed uint64
 	// HistoryFile receives what was recorded, as JSON. Default none.

@@ -126,8 +126,10 @@ func (s *storm) newOutbox(service string) (*outbox.Outbox, error) {
 	return outbox.New(outbox.Config{Contracts: stormRoutes{s.postings(), s.bookings()}, Producer: service})
 }
 
+func relayName(service string, n int) string { return fmt.Sprintf("relay %d of %s", n, service) }
+
 func (s *storm) startRelay(ctx context.Context, service string, n int) error {
-	name := fmt.Sprintf("relay %d of %s", n, service)
+	name := relayName(service, n)
 	c := s.newClient(name, toDatabase, toBroker)
 	pool, err := c.pool(ctx, s.urls[service], 8)
 	if err != nil {

@@ -2,9 +2,6 @@ package prove
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"factline.dev/prove/check"
 	"factline.dev/prove/history"
@@ -22,8 +19,9 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 	}
 	s.eachNetwork(func(n network) { n.Cut() })
 	load := s.startWriters(ctx, writers)
-	isolated := s.isolateFor(ctx, s.cfg.For)
-	s.known.Storm = &history.Storm{Operations: load.end()}
+	s.known.Storm = &history.Storm{}
+	mishaps := s.strikeFor(ctx, s.cfg.For)
+	s.known.Storm.Operations = load.end()
 	s.calm()
 	for _, c := range s.clients {
 		s.known.Storm.Cuts = append(s.known.Storm.Cuts, c.cuts()...)
@@ -31,9 +29,12 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	out.saw("%d transactions, %d isolations", len(s.known.Storm.Operations), len(isolated))
-	for _, line := range first(isolated, 6) {
+	out.saw("%d transactions, %d mishaps", len(s.known.Storm.Operations), len(mishaps))
+	for _, line := range first(mishaps, 6) {
 		out.saw("%s", line)
+	}
+	if s.hasProcesses() && s.cfg.Gap > 0 {
+		out.fired(check.SignalsFired(s.known.Storm.Signals))
 	}
 	// What one client with one connection would lose.
 	out.fired(check.ConnectionsWereCut(s.known.Storm.Cuts, max(1, int(s.cfg.For/s.cfg.MaxLife))))
@@ -44,7 +45,11 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 func (s *storm) startParts(ctx context.Context) error {
 	for _, service := range []string{history.StormSource, history.StormSink} {
 		for n := 1; n <= stormRelays; n++ {
-			if err := s.startRelay(ctx, service, n); err != nil {
+			start := func() error { return s.startRelay(ctx, service, n) }
+			if service == history.StormSource && s.hasProcesses() {
+				start = func() error { return s.startRelayProcess(ctx, n) }
+			}
+			if err := start(); err != nil {
 				return err
 			}
 		}
@@ -97,89 +102,4 @@ func (l *stormLoad) end() []history.Operation {
 	return <-l.done
 }
 
-// isolation is who cannot reach what for a while.
-type isolation struct {
-	// client is an index into the clients, negative for all of them.
-	client  int
-	server  string
-	quietly bool
-	length  time.Duration
-}
-
-// isolateFor lets isolations follow each other and returns what was done.
-func (s *storm) isolateFor(ctx context.Context, d time.Duration) (told []string) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	if s.cfg.Gap < 0 {
-		<-ctx.Done()
-		return nil
-	}
-	for n := 0; wait(ctx, s.cfg.Gap); n++ {
-		i := s.nextIsolation(n)
-		began := time.Now()
-		name := s.isolate(i, func(n network) { n.Isolate(i.quietly) })
-		wait(ctx, i.length)
-		s.isolate(i, func(n network) { n.Restore() })
-		how := "refused"
-		if i.quietly {
-			how = "silent"
-		}
-		told = append(told, fmt.Sprintf("%s: %s %s for %s", name, i.server, how, time.Since(began).Round(time.Millisecond)))
-		s.logger.Info("isolation ended", "client", name, "server", i.server, "quietly", i.quietly, "length", time.Since(began).String())
-	}
-	return told
-}
-
-// nextIsolation draws one. The first two take the database from one relay of
-// the writers' outbox after the other, so that its lanes must change hands.
-func (s *storm) nextIsolation(n int) isolation {
-	between := func(least, most time.Duration) time.Duration {
-		return least + time.Duration(s.dice.Float64()*float64(most-least))
-	}
-	i := isolation{client: s.dice.IntN(len(s.clients)), server: toDatabase, quietly: s.dice.IntN(2) == 0, length: between(time.Second, 5*time.Second)}
-	if s.dice.IntN(2) == 0 {
-		i.server = toBroker
-	}
-	if s.dice.IntN(6) == 0 {
-		i.client, i.length = -1, between(time.Second, 4*time.Second)
-	}
-	if n < stormRelays {
-		i = isolation{client: s.firstRelay() + n, server: toDatabase, quietly: n == 0, length: stormLease * 7 / 4}
-	}
-	return i
-}
-
-func (s *storm) firstRelay() int {
-	for i, c := range s.clients {
-		if strings.HasPrefix(c.name, "relay") {
-			return i
-		}
-	}
-	return 0
-}
-
-// isolate does something to the networks of an isolation and names who has them.
-func (s *storm) isolate(i isolation, do func(network)) string {
-	if i.client >= 0 {
-		if n := s.clients[i.client].networks[i.server]; n != nil {
-			do(n)
-		}
-		return s.clients[i.client].name
-	}
-	for _, c := range s.clients {
-		if n := c.networks[i.server]; n != nil {
-			do(n)
-		}
-	}
-	return "everyone"
-}
-
-// wait reports whether the time passed before ctx ended.
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func (s *storm) hasProcesses() bool { return s.cfg.Binary != "" }

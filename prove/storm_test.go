@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"factline.dev/prove/history"
 )
 
 func TestStormConfigErrorsNameTheField(t *testing.T) {
@@ -32,65 +34,80 @@ func TestAStormRefusesADatabaseItCannotPutAProxyBefore(t *testing.T) {
 }
 
 // newDryStorm has the clients of a storm and no servers.
-func newDryStorm(seed uint64) *storm {
-	cfg := StormConfig{Seed: seed}.WithDefaults()
+func newDryStorm(seed uint64, binary string) *storm {
+	cfg := StormConfig{Seed: seed, Binary: binary}.WithDefaults()
 	s := &storm{stormStack: &stormStack{cfg: cfg}, dice: newDice(seed)}
 	s.newClient("writers", toDatabase)
-	for _, name := range []string{"relay 1", "relay 2", "member 1"} {
-		s.newClient(name, toDatabase, toBroker)
+	for n := 1; n <= stormRelays; n++ {
+		s.newClient(relayName(history.StormSource, n), toDatabase, toBroker)
 	}
+	s.newClient("member 1", toDatabase, toBroker)
 	return s
 }
 
-func TestEveryRelayOfTheWritersLosesItsDatabaseForLongerThanItsLeaseFirst(t *testing.T) {
+func TestEveryStormTakesEachRelayOfTheWritersAwayForLongerThanItsLease(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(50) {
-		s := newDryStorm(seed + 1)
-		for n := range stormRelays {
-			i := s.nextIsolation(n)
-			if s.clients[i.client].name != []string{"relay 1", "relay 2"}[n] || i.server != toDatabase || i.length <= stormLease {
-				t.Errorf("seed %d, isolation %d: %+v", seed+1, n, i)
-			}
+	for _, binary := range []string{"", "factline"} {
+		away := make(map[string]bool)
+		s := newDryStorm(1, binary)
+		sum := time.Duration(0)
+		for _, m := range s.firstMishaps() {
+			away[s.nameOf(m)] = away[s.nameOf(m)] || (m.what == toDatabase || m.what == sigstop) && m.length > stormLease
+			sum += s.cfg.Gap + m.length
+		}
+		if !away[relayName(history.StormSource, 1)] || !away[relayName(history.StormSource, 2)] {
+			t.Errorf("%q: %v", binary, away)
+		}
+		if sum > 10*time.Second {
+			t.Errorf("%q: the shortest storm ends before the last of them, which is over after %s", binary, sum)
 		}
 	}
 }
 
-func TestTheSameSeedIsolatesTheSameAndEverybodyAtTimes(t *testing.T) {
+func TestTheSameSeedBringsTheSameMishapsOfEveryKind(t *testing.T) {
 	t.Parallel()
-	draw := func(seed uint64) (all []isolation) {
-		s := newDryStorm(seed)
+	draw := func(seed uint64, binary string) (all []mishap) {
+		s := newDryStorm(seed, binary)
 		for n := range 200 {
-			all = append(all, s.nextIsolation(n))
+			all = append(all, s.nextMishap(n))
 		}
 		return all
 	}
-	drawn := draw(7)
-	if !slices.Equal(drawn, draw(7)) || slices.Equal(drawn, draw(8)) {
+	drawn := draw(7, "factline")
+	if !slices.Equal(drawn, draw(7, "factline")) || slices.Equal(drawn, draw(8, "factline")) {
 		t.Error("the seed does not decide")
 	}
-	everyone, quiet, broker := 0, 0, 0
-	for _, i := range drawn {
-		if i.client < 0 {
-			everyone++
+	seen := make(map[string]int)
+	for _, m := range drawn {
+		seen[m.what]++
+		if m.client < 0 {
+			seen["everyone"]++
 		}
-		if i.quietly {
-			quiet++
+		if m.quietly {
+			seen["quiet"]++
 		}
-		if i.server == toBroker {
-			broker++
+		if isSignal := m.what == sigkill || m.what == sigstop; isSignal && m.client != 1 && m.client != 2 {
+			t.Errorf("%s for client %d, which is no process", m.what, m.client)
 		}
-		if i.length < time.Second || i.length > 5*time.Second {
-			t.Errorf("%+v", i)
+		if m.length > 3*stormLease || m.length < time.Second && m.what != sigkill {
+			t.Errorf("%+v", m)
 		}
 	}
-	if everyone < 10 || everyone > 100 || quiet < 50 || quiet > 150 || broker < 50 || broker > 150 {
-		t.Errorf("of 200: %d of everyone, %d quiet, %d of the broker", everyone, quiet, broker)
+	for _, kind := range []string{toDatabase, toBroker, sigkill, sigstop, "everyone", "quiet"} {
+		if seen[kind] < 10 || seen[kind] > 150 {
+			t.Errorf("of 200: %v", seen)
+		}
+	}
+	for _, m := range draw(7, "") {
+		if m.what == sigkill || m.what == sigstop {
+			t.Errorf("%+v without processes", m)
+		}
 	}
 }
 
 func TestAPartThatEndsByItselfOrNotAtAllIsAProblem(t *testing.T) {
 	t.Parallel()
-	s := newDryStorm(1)
+	s := newDryStorm(1, "")
 	release := make(chan struct{})
 	defer close(release)
 	s.run(t.Context(), "obeys", func(ctx context.Context) error { <-ctx.Done(); return nil })

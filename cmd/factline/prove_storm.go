@@ -22,7 +22,8 @@ func newProveStorm(a *app) *cobra.Command {
 for each of two databases and three members of a consumer group reach database
 and broker through TCP proxies that end every connection after 0.5 to 1.5 s, some
 of them after throwing answers away; now and then one of them, or all, reaches a
-server not at all for some seconds. Then the storm ends, everything must drain,
+server not at all for some seconds, or a relay's process is paused or killed. Then
+the storm ends, everything must drain,
 and what was committed, what stands on the log and what handlers did must be the
 same, once each and in the order of each aggregate.
 
@@ -40,10 +41,10 @@ Ends with 1 when a step failed, or when a fault did not provably fire.`,
 	flags.DurationVar(&cfg.Drain, "drain", 30*time.Second, "how long everything may take to drain after that")
 	flags.DurationVar(&cfg.MinLife, "min-life", 500*time.Millisecond, "how long a connection lives at least")
 	flags.DurationVar(&cfg.MaxLife, "max-life", 1500*time.Millisecond, "how long a connection lives at most")
-	flags.DurationVar(&cfg.Gap, "gap", time.Second, "pause between isolations; negative isolates nobody")
+	flags.DurationVar(&cfg.Gap, "gap", time.Second, "pause between mishaps; negative has none")
 	flags.Float64Var(&cfg.Rate, "rate", 100, "transactions a second that writers begin")
 	flags.IntVar(&cfg.Aggregates, "aggregates", 500, "how many aggregates have events")
-	flags.Uint64Var(&cfg.Seed, "seed", 0, "NUMBER that decides workload, cuts and isolations (default a random one, which is printed)")
+	flags.Uint64Var(&cfg.Seed, "seed", 0, "NUMBER that decides workload, cuts and mishaps (default a random one, which is printed)")
 	flags.StringVar(&cfg.HistoryFile, "history", "", "FILE to write everything recorded to, as JSON")
 	flags.BoolVar(&cfg.Keep, "keep", false, "leave folder, log, databases and topics for a look")
 	environment(flags, "kafka", "FACTLINE_KAFKA")
@@ -51,7 +52,23 @@ Ends with 1 when a step failed, or when a fault did not provably fire.`,
 	return cmd
 }
 
+// relayOfProof is the hidden command that the prover of a storm starts, pauses
+// and kills.
+const relayOfProof = "relay"
+
+func newProveRelay() *cobra.Command {
+	return &cobra.Command{
+		Use: relayOfProof, Short: "A relay as a proof runs, pauses and kills it", Hidden: true, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return prove.RunRelay(cmd.Context(), os.Stdin, os.Stdout) },
+	}
+}
+
 func (a *app) proveStorm(ctx context.Context, cfg prove.StormConfig) error {
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("prove: find this program, to start it again as a relay: %w", err)
+	}
+	cfg.Binary, cfg.Args = binary, []string{"prove", relayOfProof}
 	a.secrets.LearnURL(cfg.Postgres)
 	cfg.Progress = newProgress(a.err, isTerminal(os.Stderr)).update
 	cfg.OnHead, cfg.OnStep = a.proofWriters()

@@ -59,6 +59,30 @@ func sum(counts map[string]int) (total int) {
 	return total
 }
 
+// SignalsFired asks that a process was seen to stand still by SIGSTOP and one to
+// die by SIGKILL. Anything else makes the step inconclusive.
+func SignalsFired(signals []history.Signal) Result {
+	r := Result{Name: "processes were paused and killed"}
+	fired := make(map[string]int)
+	for _, s := range signals {
+		switch {
+		case !s.Confirmed:
+			r.problem("%s, process %d, was sent %s and was not seen to obey", s.Client, s.PID, s.Name)
+		case s.Name == "SIGKILL" && s.Ending != "killed":
+			r.problem("%s, process %d, ended by %q, not by SIGKILL", s.Client, s.PID, s.Ending)
+		default:
+			fired[s.Name]++
+		}
+	}
+	for _, name := range []string{"SIGSTOP", "SIGKILL"} {
+		if fired[name] == 0 {
+			r.problem("no process obeyed %s", name)
+		}
+	}
+	r.Observed = fmt.Sprintf("%d stood still, %d died", fired["SIGSTOP"], fired["SIGKILL"])
+	return r
+}
+
 // ToldIsNotAhead asks that the broker was told of no offset beyond the effects:
 // a new member would skip what lies between.
 func ToldIsNotAhead(reached, told map[string]int64) Result {

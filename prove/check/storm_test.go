@@ -152,6 +152,8 @@ func TestConnectionsWereCutWantsEvidenceOfBothServers(t *testing.T) {
 
 func TestWhatElseAStormAsks(t *testing.T) {
 	t.Parallel()
+	stopped := history.Signal{Client: "relay 1", PID: 7, Name: "SIGSTOP", Confirmed: true}
+	killed := history.Signal{Client: "relay 1", PID: 7, Name: "SIGKILL", Ending: "killed", Confirmed: true}
 	offsets := func(n int64) map[string]int64 { return map[string]int64{"t/0": n} }
 	cases := []struct {
 		name, want string
@@ -159,6 +161,10 @@ func TestWhatElseAStormAsks(t *testing.T) {
 	}{
 		{"a lane changed hands", "", LanesChangedHands(map[string]int{"a": 1, "b": 0}, "a")},
 		{"no lane did where it must", "no lane of b changed hands", LanesChangedHands(map[string]int{"a": 1}, "b")},
+		{"a process was paused and one killed", "", SignalsFired([]history.Signal{stopped, killed})},
+		{"none was killed", "no process obeyed SIGKILL", SignalsFired([]history.Signal{stopped})},
+		{"one ended by itself", `ended by "exit 1"`, SignalsFired([]history.Signal{stopped, killed, {Name: "SIGKILL", Ending: "exit 1", Confirmed: true}})},
+		{"one did not stand still", "was not seen to obey", SignalsFired([]history.Signal{stopped, killed, {Name: "SIGSTOP"}})},
 		{"the broker knows less", "", ToldIsNotAhead(offsets(5), offsets(4))},
 		{"the broker knows more", "t/0: the broker was told 6, effects reach 5", ToldIsNotAhead(offsets(5), offsets(6))},
 		{"the broker knows nothing", "nothing is proved", ToldIsNotAhead(offsets(5), nil)},

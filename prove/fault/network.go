@@ -67,11 +67,21 @@ func NewNetwork(cfg NetworkConfig) *Network {
 // Dial connects to a server through the proxy before it. It has the form that
 // kgo.Dialer and pgconn.DialFunc take.
 func (n *Network) Dial(ctx context.Context, transport, address string) (net.Conn, error) {
-	p, err := n.proxy(transport, address)
+	proxied, err := n.Address(transport, address)
 	if err != nil {
 		return nil, err
 	}
-	return new(net.Dialer).DialContext(ctx, "tcp", p.listener.Addr().String())
+	return new(net.Dialer).DialContext(ctx, "tcp", proxied)
+}
+
+// Address is where the proxy before a server listens, for a client that is
+// another process.
+func (n *Network) Address(transport, address string) (string, error) {
+	p, err := n.proxy(transport, address)
+	if err != nil {
+		return "", err
+	}
+	return p.listener.Addr().String(), nil
 }
 
 func (n *Network) proxy(transport, address string) (*proxy, error) {

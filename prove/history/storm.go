@@ -59,6 +59,19 @@ type Cut struct {
 	Isolations int `json:"isolations"`
 }
 
+// Signal is what was done to a process.
+type Signal struct {
+	// Client is which process, by name, and PID by id.
+	Client string `json:"client"`
+	PID    int    `json:"pid"`
+	// Name is SIGSTOP or SIGKILL.
+	Name string `json:"name"`
+	// Ending is what ended the process by its wait status, empty after SIGSTOP.
+	Ending string `json:"ending,omitempty"`
+	// Confirmed tells that the process was seen to stand still, or to be dead.
+	Confirmed bool `json:"confirmed"`
+}
+
 // Storm is what only the proof of cut connections records.
 type Storm struct {
 	Operations []Operation `json:"operations"`
@@ -69,6 +82,7 @@ type Storm struct {
 	Written []Balance `json:"written"`
 	Booked  []Balance `json:"booked"`
 	Cuts    []Cut     `json:"cuts"`
+	Signals []Signal  `json:"signals,omitempty"`
 	// Takeovers is how often a lane of a database went to another relay.
 	Takeovers map[string]int `json:"takeovers"`
 	// Reached is how far the effects are by the database, Told what the broker
