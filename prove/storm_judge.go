@@ -57,8 +57,13 @@ func (s *storm) unpublished(ctx context.Context) (left []string, err error) {
 
 // end stops relays and members, and then reads all that they left.
 func (s *storm) end(ctx context.Context, out *outcome) error {
+	told := time.Now()
 	s.endings = s.stop(20 * time.Second)
-	out.check(check.EndedAsAsked(s.endings))
+	ended := check.EndedAsAsked(s.endings)
+	out.check(ended)
+	if ended.OK() {
+		out.saw("%s", s.slowest(told))
+	}
 	h := s.known
 	h.Seed, h.TakenAt = s.report.Seed, time.Now().UTC()
 	for _, f := range s.report.Facts {

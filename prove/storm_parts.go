@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,8 +63,8 @@ type part struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
-	// isTold is set once it was told to stop.
-	isTold bool
+	// ended is when run returned.
+	ended time.Time
 }
 
 func (s *storm) run(ctx context.Context, name string, run func(context.Context) error) {
@@ -73,6 +74,7 @@ func (s *storm) run(ctx context.Context, name string, run func(context.Context) 
 	go func() {
 		defer close(p.done)
 		p.err = run(ctx)
+		p.ended = time.Now()
 	}()
 }
 
@@ -91,35 +93,44 @@ func (s *storm) endedParts() (names []string) {
 // stop tells every part to end and says how each did.
 func (s *storm) stop(patience time.Duration) map[string]string {
 	endings := make(map[string]string)
-	early := s.endedParts()
+	for _, text := range s.endedParts() {
+		endings[text] = "it was not told to"
+	}
 	for _, p := range s.parts {
 		p.cancel()
 	}
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	expired := false
+	late, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	for _, p := range s.parts {
-		endings[p.name] = ""
-		if !expired {
-			select {
-			case <-p.done:
-			case <-late.C:
-				expired = true
-			}
-		}
-		select {
-		case <-p.done:
-			if p.err != nil {
-				endings[p.name] = p.err.Error()
-			}
-		default:
-			endings[p.name] = fmt.Sprintf("it did not end within %s", patience)
-		}
-	}
-	for _, text := range early {
-		endings[text] = "it was not told to"
+		endings[p.name] = p.await(late, patience)
 	}
 	return endings
+}
+
+// await says how the part ended, "" where that is as it should.
+func (p *part) await(late context.Context, patience time.Duration) string {
+	select {
+	case <-p.done:
+	case <-late.Done():
+		select {
+		case <-p.done: // both at once
+		default:
+			return fmt.Sprintf("it did not end within %s", patience)
+		}
+	}
+	if p.err != nil {
+		return p.err.Error()
+	}
+	return ""
+}
+
+// slowest says which part took the longest to stop.
+func (s *storm) slowest(told time.Time) string {
+	if len(s.parts) == 0 {
+		return "nothing ran"
+	}
+	last := slices.MaxFunc(s.parts, func(a, b *part) int { return a.ended.Compare(b.ended) })
+	return fmt.Sprintf("%s took longest, %s", last.name, last.ended.Sub(told).Round(time.Millisecond))
 }
 
 func (s *storm) newOutbox(service string) (*outbox.Outbox, error) {
