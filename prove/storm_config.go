@@ -62,8 +62,11 @@ func (c StormConfig) WithDefaults() StormConfig {
 		field     *time.Duration
 		otherwise time.Duration
 	}{
-		{&c.For, 5 * time.Minute}, {&c.Drain, 30 * time.Second}, {&c.Gap, time.Second},
-		{&c.MinLife, 500 * time.Millisecond}, {&c.MaxLife, 1500 * time.Millisecond},
+		{&c.For, 5 * time.Minute},
+		{&c.Drain, 30 * time.Second},
+		{&c.Gap, time.Second},
+		{&c.MinLife, 500 * time.Millisecond},
+		{&c.MaxLife, 1500 * time.Millisecond},
 	} {
 		if *d.field == 0 {
 			*d.field = d.otherwise

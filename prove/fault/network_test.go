@@ -14,7 +14,7 @@ import (
 // server answers every message with itself and tells what it got.
 func server(t *testing.T) (address string, got <-chan string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ const (
 )
 
 func newProxy(cfg NetworkConfig, dice *rand.Rand, transport, address string) (*proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with close
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("fault: put a proxy before %s: %w", address, err)
 	}
