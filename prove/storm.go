@@ -25,6 +25,8 @@ type storm struct {
 	log     *os.File
 	clients []*stormClient
 	parts   []*part
+	// assignments are what members were given.
+	assignments assignments
 	// known is what the final history is made of, beside what is read.
 	known   history.History
 	endings map[string]string

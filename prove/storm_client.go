@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -55,13 +57,42 @@ func (c *stormClient) pool(ctx context.Context, url string, connections int32) (
 	return pool, err
 }
 
-// kafka are the options that lead a Kafka client through the network, whatever
-// addresses the brokers advertise.
-func (c *stormClient) kafka(session time.Duration) []kgo.Opt {
+// dialer leads a Kafka client through the network, whatever addresses the
+// brokers advertise.
+func (c *stormClient) dialer() kgo.Opt { return kgo.Dialer(c.networks[toBroker].Dial) }
+
+// membership are the options of a member: a session that is over while it is
+// cut off.
+func (c *stormClient) membership(session time.Duration, told *assignments) []kgo.Opt {
 	return []kgo.Opt{
-		kgo.Dialer(c.networks[toBroker].Dial),
-		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session / 6), kgo.RebalanceTimeout(2 * session),
+		c.dialer(), kgo.SessionTimeout(session), kgo.HeartbeatInterval(session / 6), kgo.RebalanceTimeout(2 * session),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, given map[string][]int32) { told.add(c.name, given) }),
 	}
+}
+
+// assignments notes what members are given. Safe for concurrent use.
+type assignments struct {
+	mu  sync.Mutex
+	all []history.Assignment
+}
+
+func (a *assignments) add(member string, given map[string][]int32) {
+	n := 0
+	for _, partitions := range given {
+		n += len(partitions)
+	}
+	if n == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, history.Assignment{Member: member, Partitions: n, At: time.Now().UTC()})
+}
+
+func (a *assignments) taken() []history.Assignment {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.all)
 }
 
 // cuts are the evidence of what was done to the client.

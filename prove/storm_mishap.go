@@ -2,8 +2,10 @@ package prove
 
 import (
 	"context"
-	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"factline.dev/prove/history"
@@ -20,23 +22,64 @@ type mishap struct {
 	length  time.Duration
 }
 
+// track is a row of mishaps, one after the other; tracks run beside each other.
+type track struct {
+	storm *storm
+	dice  *rand.Rand
+	// first are those of every storm, however short.
+	first []mishap
+	// next draws one of the others.
+	next func(*track) mishap
+}
+
+// tracks are one for the relays of the writers' outbox and one for the rest.
+func (s *storm) tracks() []*track {
+	newTrack := func(first []mishap, next func(*track) mishap) *track {
+		return &track{storm: s, dice: newDice(s.dice.Uint64()), first: first, next: next}
+	}
+	return []*track{
+		newTrack(s.firstOfRelays(), (*track).ofRelays),
+		newTrack([]mishap{{client: s.client(memberName(1)), what: toBroker, quietly: true, length: s.session * 3 / 2}}, (*track).ofOthers),
+	}
+}
+
 // strikeFor lets mishaps follow each other and returns what was done.
-func (s *storm) strikeFor(ctx context.Context, d time.Duration) (told []string) {
+func (s *storm) strikeFor(ctx context.Context, d time.Duration) []history.Mishap {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	if s.cfg.Gap < 0 {
 		<-ctx.Done()
 		return nil
 	}
-	for n := 0; wait(ctx, s.cfg.Gap); n++ {
-		m := s.nextMishap(n)
-		began := time.Now()
-		how := s.befall(ctx, m)
-		line := fmt.Sprintf("%s: %s for %s", s.nameOf(m), how, time.Since(began).Round(time.Millisecond))
-		told = append(told, line)
-		s.logger.Info("a mishap is over", "mishap", line)
+	tracks := s.tracks()
+	done := make([][]history.Mishap, len(tracks))
+	var all sync.WaitGroup
+	for i, t := range tracks {
+		all.Go(func() { done[i] = t.run(ctx) })
 	}
-	return told
+	all.Wait()
+	mishaps := slices.Concat(done...)
+	slices.SortStableFunc(mishaps, func(a, b history.Mishap) int { return a.From.Compare(b.From) })
+	return mishaps
+}
+
+func (t *track) run(ctx context.Context) (done []history.Mishap) {
+	for n := 0; wait(ctx, t.storm.cfg.Gap); n++ {
+		m := t.draw(n)
+		told := history.Mishap{Client: t.storm.nameOf(m), From: time.Now().UTC()}
+		told.What = t.storm.befall(ctx, m)
+		told.To = time.Now().UTC()
+		done = append(done, told)
+		t.storm.logger.Info("a mishap is over", "mishap", told.What, "client", told.Client, "length", told.To.Sub(told.From).String())
+	}
+	return done
+}
+
+func (t *track) draw(n int) mishap {
+	if n < len(t.first) {
+		return t.first[n]
+	}
+	return t.next(t)
 }
 
 // befall does it, for its length, and says what it was.
@@ -56,33 +99,58 @@ func (s *storm) befall(ctx context.Context, m mishap) string {
 	return m.what + " refused"
 }
 
-// nextMishap draws one, but for the first.
-func (s *storm) nextMishap(n int) mishap {
-	if first := s.firstMishaps(); n < len(first) {
-		return first[n]
-	}
-	between := func(least, most time.Duration) time.Duration {
-		return least + time.Duration(s.dice.Float64()*float64(most-least))
-	}
-	m := mishap{client: s.dice.IntN(len(s.clients)), what: toDatabase, quietly: s.dice.IntN(2) == 0, length: between(time.Second, 5*time.Second)}
-	if s.dice.IntN(2) == 0 && s.clients[m.client].networks[toBroker] != nil {
+func (t *track) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(t.dice.Float64()*float64(most-least))
+}
+
+// isolation draws who cannot reach which server, and how.
+func (t *track) isolation(clients []int) mishap {
+	m := mishap{client: clients[t.dice.IntN(len(clients))], what: toDatabase, quietly: t.dice.IntN(2) == 0, length: t.between(time.Second, 5*time.Second)}
+	if t.dice.IntN(2) == 0 && t.storm.clients[m.client].networks[toBroker] != nil {
 		m.what = toBroker
-	}
-	switch dice := s.dice.IntN(6); {
-	case dice == 0:
-		m.client, m.length = -1, between(time.Second, 4*time.Second)
-	case dice == 1 && s.hasProcesses():
-		m = mishap{client: s.relays()[s.dice.IntN(stormRelays)], what: sigkill}
-	case dice == 2 && s.hasProcesses():
-		m = mishap{client: s.relays()[s.dice.IntN(stormRelays)], what: sigstop, length: between(time.Second, 3*stormLease)}
 	}
 	return m
 }
 
-// firstMishaps are those of every storm, however short. They take one relay of
-// the writers' outbox after the other away for longer than its lease, so that
-// its lanes must change hands.
-func (s *storm) firstMishaps() []mishap {
+func (t *track) ofRelays() mishap {
+	relays := t.storm.relays()
+	m := t.isolation(relays)
+	if !t.storm.hasProcesses() {
+		return m
+	}
+	switch t.dice.IntN(4) {
+	case 0:
+		return mishap{client: m.client, what: sigkill}
+	case 1:
+		return mishap{client: m.client, what: sigstop, length: t.between(time.Second, 3*stormLease)}
+	}
+	return m
+}
+
+// ofOthers is one of six times everybody's, and long enough for a session to
+// end where a member loses the broker.
+func (t *track) ofOthers() mishap {
+	var others []int
+	relays := t.storm.relays()
+	for i := range t.storm.clients {
+		if !slices.Contains(relays, i) {
+			others = append(others, i)
+		}
+	}
+	m := t.isolation(others)
+	if t.dice.IntN(6) == 0 {
+		m.client, m.length = -1, t.between(time.Second, 4*time.Second)
+		return m
+	}
+	if isMember := strings.HasPrefix(t.storm.nameOf(m), "member"); isMember && m.what == toBroker {
+		m.length = t.between(time.Second, 2*t.storm.session)
+	}
+	return m
+}
+
+// firstOfRelays take one relay of the writers' outbox after the other away for
+// longer than its lease, so that its lanes must change hands.
+func (s *storm) firstOfRelays() []mishap {
 	const length = stormLease * 7 / 4
 	relays := s.relays()
 	if !s.hasProcesses() {
@@ -98,10 +166,15 @@ func (s *storm) firstMishaps() []mishap {
 	}
 }
 
+// client is an index into the clients, by name.
+func (s *storm) client(name string) int {
+	return slices.IndexFunc(s.clients, func(c *stormClient) bool { return c.name == name })
+}
+
 // relays are the clients that relay the writers' outbox.
 func (s *storm) relays() (all []int) {
 	for n := 1; n <= stormRelays; n++ {
-		all = append(all, slices.IndexFunc(s.clients, func(c *stormClient) bool { return c.name == relayName(history.StormSource, n) }))
+		all = append(all, s.client(relayName(history.StormSource, n)))
 	}
 	return all
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
 	"factline.dev/contract"
@@ -148,7 +149,7 @@ func (s *storm) startRelay(ctx context.Context, service string, n int) error {
 	}
 	r, err := outbox.NewRelay(outbox.RelayConfig{
 		Pool: pool, Brokers: s.brokers, Instance: fmt.Sprintf("%s-%d", service, n), LeaseTTL: stormLease,
-		ClientOptions: c.kafka(s.session)[:1], Logger: s.logger.With("part", name),
+		ClientOptions: []kgo.Opt{c.dialer()}, Logger: s.logger.With("part", name),
 	})
 	if err != nil {
 		return err
@@ -157,8 +158,10 @@ func (s *storm) startRelay(ctx context.Context, service string, n int) error {
 	return nil
 }
 
+func memberName(n int) string { return fmt.Sprintf("member %d", n) }
+
 func (s *storm) startMember(ctx context.Context, n int) error {
-	name := fmt.Sprintf("member %d", n)
+	name := memberName(n)
 	c := s.newClient(name, toDatabase, toBroker)
 	pool, err := c.pool(ctx, s.urls[history.StormSink], 8)
 	if err != nil {
@@ -172,7 +175,7 @@ func (s *storm) startMember(ctx context.Context, n int) error {
 	r, err := consumer.New(consumer.Config{
 		Group: s.group(), Service: history.StormSink, Pool: pool, Brokers: s.brokers, Outbox: ob,
 		Subscriptions: []consumer.Subscription{{Topic: s.postings(), Handlers: map[string]consumer.Handler{workload.AmountPosted: consumer.Handle(b.book)}}},
-		ClientOptions: c.kafka(s.session), Logger: s.logger.With("part", name),
+		ClientOptions: c.membership(s.session, &s.assignments), Logger: s.logger.With("part", name),
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"time"
 
 	"factline.dev/prove/check"
 	"factline.dev/prove/history"
@@ -22,7 +23,7 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 	s.known.Storm = &history.Storm{}
 	mishaps := s.strikeFor(ctx, s.cfg.For)
 	s.known.Storm.Operations = load.end()
-	s.calm()
+	s.eachNetwork(func(n network) { n.Calm() })
 	for _, c := range s.clients {
 		s.known.Storm.Cuts = append(s.known.Storm.Cuts, c.cuts()...)
 	}
@@ -30,16 +31,26 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 		return err
 	}
 	out.saw("%d transactions, %d mishaps", len(s.known.Storm.Operations), len(mishaps))
-	for _, line := range first(mishaps, 6) {
-		out.saw("%s", line)
+	for _, m := range mishaps[:min(8, len(mishaps))] {
+		out.saw("%s: %s for %s", m.Client, m.What, m.To.Sub(m.From).Round(time.Millisecond))
 	}
-	if s.hasProcesses() && s.cfg.Gap > 0 {
-		out.fired(check.SignalsFired(s.known.Storm.Signals))
-	}
-	// What one client with one connection would lose.
-	out.fired(check.ConnectionsWereCut(s.known.Storm.Cuts, max(1, int(s.cfg.For/s.cfg.MaxLife))))
+	s.known.Storm.Mishaps, s.known.Storm.Assignments = mishaps, s.assignments.taken()
+	s.fired(out)
 	out.fail(s.endedParts()...)
 	return nil
+}
+
+// fired is the evidence of the storm.
+func (s *storm) fired(out *outcome) {
+	h := s.known.Storm
+	// What one client with one connection would lose.
+	out.fired(check.ConnectionsWereCut(h.Cuts, max(1, int(s.cfg.For/s.cfg.MaxLife))))
+	if s.cfg.Gap > 0 {
+		out.fired(check.PartitionsMoved(h.Mishaps, h.Assignments))
+	}
+	if s.hasProcesses() && s.cfg.Gap > 0 {
+		out.fired(check.SignalsFired(h.Signals))
+	}
 }
 
 func (s *storm) startParts(ctx context.Context) error {
@@ -76,11 +87,6 @@ func (s *storm) eachNetwork(do func(network)) {
 			do(n)
 		}
 	}
-}
-
-func (s *storm) calm() {
-	s.eachNetwork(func(n network) { n.Restore() })
-	s.eachNetwork(func(n network) { n.Calm() })
 }
 
 // stormLoad is the writers at work.

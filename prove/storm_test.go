@@ -36,12 +36,12 @@ func TestAStormRefusesADatabaseItCannotPutAProxyBefore(t *testing.T) {
 // newDryStorm has the clients of a storm and no servers.
 func newDryStorm(seed uint64, binary string) *storm {
 	cfg := StormConfig{Seed: seed, Binary: binary}.WithDefaults()
-	s := &storm{stormStack: &stormStack{cfg: cfg}, dice: newDice(seed)}
+	s := &storm{stormStack: &stormStack{cfg: cfg, session: embeddedSession}, dice: newDice(seed)}
 	s.newClient("writers", toDatabase)
 	for n := 1; n <= stormRelays; n++ {
 		s.newClient(relayName(history.StormSource, n), toDatabase, toBroker)
 	}
-	s.newClient("member 1", toDatabase, toBroker)
+	s.newClient(memberName(1), toDatabase, toBroker)
 	return s
 }
 
@@ -51,7 +51,7 @@ func TestEveryStormTakesEachRelayOfTheWritersAwayForLongerThanItsLease(t *testin
 		away := make(map[string]bool)
 		s := newDryStorm(1, binary)
 		sum := time.Duration(0)
-		for _, m := range s.firstMishaps() {
+		for _, m := range s.tracks()[0].first {
 			away[s.nameOf(m)] = away[s.nameOf(m)] || (m.what == toDatabase || m.what == sigstop) && m.length > stormLease
 			sum += s.cfg.Gap + m.length
 		}
@@ -64,17 +64,31 @@ func TestEveryStormTakesEachRelayOfTheWritersAwayForLongerThanItsLease(t *testin
 	}
 }
 
+func TestEveryStormCutsAMemberOffForLongerThanItsSession(t *testing.T) {
+	t.Parallel()
+	for _, session := range []time.Duration{embeddedSession, realSession} {
+		s := newDryStorm(1, "")
+		s.session = session
+		m := s.tracks()[1].first[0]
+		if s.nameOf(m) != memberName(1) || m.what != toBroker || m.length <= session || m.length+s.cfg.Gap > 10*time.Second {
+			t.Errorf("session %s: %s %+v", session, s.nameOf(m), m)
+		}
+	}
+}
+
+func drawMishaps(seed uint64, binary string) (all []mishap) {
+	for _, tr := range newDryStorm(seed, binary).tracks() {
+		for n := range 100 {
+			all = append(all, tr.draw(n))
+		}
+	}
+	return all
+}
+
 func TestTheSameSeedBringsTheSameMishapsOfEveryKind(t *testing.T) {
 	t.Parallel()
-	draw := func(seed uint64, binary string) (all []mishap) {
-		s := newDryStorm(seed, binary)
-		for n := range 200 {
-			all = append(all, s.nextMishap(n))
-		}
-		return all
-	}
-	drawn := draw(7, "factline")
-	if !slices.Equal(drawn, draw(7, "factline")) || slices.Equal(drawn, draw(8, "factline")) {
+	drawn := drawMishaps(7, "factline")
+	if !slices.Equal(drawn, drawMishaps(7, "factline")) || slices.Equal(drawn, drawMishaps(8, "factline")) {
 		t.Error("the seed does not decide")
 	}
 	seen := make(map[string]int)
@@ -94,14 +108,24 @@ func TestTheSameSeedBringsTheSameMishapsOfEveryKind(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{toDatabase, toBroker, sigkill, sigstop, "everyone", "quiet"} {
-		if seen[kind] < 10 || seen[kind] > 150 {
+		if seen[kind] < 8 || seen[kind] > 150 {
 			t.Errorf("of 200: %v", seen)
 		}
 	}
-	for _, m := range draw(7, "") {
+	for _, m := range drawMishaps(7, "") {
 		if m.what == sigkill || m.what == sigstop {
 			t.Errorf("%+v without processes", m)
 		}
+	}
+}
+
+func TestOnlyPartitionsThatWereGivenAreNoted(t *testing.T) {
+	t.Parallel()
+	var a assignments
+	a.add("member 1", nil)
+	a.add("member 2", map[string][]int32{"t": {0, 3}})
+	if all := a.taken(); len(all) != 1 || all[0].Member != "member 2" || all[0].Partitions != 2 {
+		t.Errorf("%+v", all)
 	}
 }
 

@@ -83,6 +83,30 @@ func SignalsFired(signals []history.Signal) Result {
 	return r
 }
 
+// PartitionsMoved asks that while a member could not reach the broker others
+// were given partitions: those of a member that may still be at work on them.
+// Anything else makes the step inconclusive.
+func PartitionsMoved(mishaps []history.Mishap, assignments []history.Assignment) Result {
+	r := Result{Name: "partitions moved away from members that were cut off"}
+	cutOff, moved := 0, 0
+	for _, m := range mishaps {
+		if !strings.HasPrefix(m.Client, "member") || !strings.HasPrefix(m.What, "broker") {
+			continue
+		}
+		cutOff++
+		for _, a := range assignments {
+			if a.Member != m.Client && a.At.After(m.From) && a.At.Before(m.To) {
+				moved += a.Partitions
+			}
+		}
+	}
+	if moved == 0 {
+		r.problem("%d times a member was cut off from the broker, and no partition went to another one meanwhile: three members proved no more than one", cutOff)
+	}
+	r.Observed = fmt.Sprintf("%d, while a member was cut off from the broker, which happened %d times", moved, cutOff)
+	return r
+}
+
 // ToldIsNotAhead asks that the broker was told of no offset beyond the effects:
 // a new member would skip what lies between.
 func ToldIsNotAhead(reached, told map[string]int64) Result {

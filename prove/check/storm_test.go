@@ -154,6 +154,11 @@ func TestWhatElseAStormAsks(t *testing.T) {
 	t.Parallel()
 	stopped := history.Signal{Client: "relay 1", PID: 7, Name: "SIGSTOP", Confirmed: true}
 	killed := history.Signal{Client: "relay 1", PID: 7, Name: "SIGKILL", Ending: "killed", Confirmed: true}
+	cutOff := []history.Mishap{
+		{Client: "member 1", What: "broker silent", From: at(100), To: at(200)},
+		{Client: "member 1", What: "database silent", From: at(100), To: at(200)},
+		{Client: "relay 1", What: "broker refused", From: at(100), To: at(200)},
+	}
 	offsets := func(n int64) map[string]int64 { return map[string]int64{"t/0": n} }
 	cases := []struct {
 		name, want string
@@ -165,6 +170,10 @@ func TestWhatElseAStormAsks(t *testing.T) {
 		{"none was killed", "no process obeyed SIGKILL", SignalsFired([]history.Signal{stopped})},
 		{"one ended by itself", `ended by "exit 1"`, SignalsFired([]history.Signal{stopped, killed, {Name: "SIGKILL", Ending: "exit 1", Confirmed: true}})},
 		{"one did not stand still", "was not seen to obey", SignalsFired([]history.Signal{stopped, killed, {Name: "SIGSTOP"}})},
+		{"a partition moved", "", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 2", Partitions: 2, At: at(150)}})},
+		{"it came back to the same", "no partition went to another one", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 1", Partitions: 2, At: at(150)}})},
+		{"it moved before and after", "no partition went to another one", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 2", Partitions: 2, At: at(50)}, {Member: "member 2", Partitions: 2, At: at(250)}})},
+		{"no member was cut off", "0 times a member was cut off", PartitionsMoved(cutOff[1:], []history.Assignment{{Member: "member 2", Partitions: 2, At: at(150)}})},
 		{"the broker knows less", "", ToldIsNotAhead(offsets(5), offsets(4))},
 		{"the broker knows more", "t/0: the broker was told 6, effects reach 5", ToldIsNotAhead(offsets(5), offsets(6))},
 		{"the broker knows nothing", "nothing is proved", ToldIsNotAhead(offsets(5), nil)},

@@ -50,13 +50,14 @@ func (c Cuts) Plus(d Cuts) Cuts {
 type Network struct {
 	cfg NetworkConfig
 
-	mu         sync.Mutex
-	dice       *rand.Rand
-	proxies    map[string]*proxy
-	cutting    bool
-	isolated   isolation
-	isolations int
-	closed     bool
+	mu       sync.Mutex
+	dice     *rand.Rand
+	proxies  map[string]*proxy
+	cutting  bool
+	isolated isolation
+	// isolating is how many isolations last, isolations how many there were.
+	isolating, isolations int
+	closed                bool
 }
 
 // NewNetwork returns a network that passes everything on.
@@ -121,24 +122,32 @@ func (n *Network) setCutting(on bool) {
 }
 
 // Isolate takes the servers away until [Network.Restore]: connections are
-// reset and refused, or, quietly, stay open with nothing passing.
+// reset and refused, or, quietly, stay open with nothing passing. Isolations may
+// overlap; the last way counts.
 func (n *Network) Isolate(quietly bool) {
 	how := refused
 	if quietly {
 		how = silent
 	}
 	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.isolating++
 	n.isolations++
-	n.mu.Unlock()
 	n.setIsolated(how)
 }
 
-// Restore lets new connections pass; those of a quiet isolation are reset.
-func (n *Network) Restore() { n.setIsolated(reachable) }
-
-func (n *Network) setIsolated(how isolation) {
+// Restore ends one isolation. After the last, new connections pass; those of a
+// quiet one are reset.
+func (n *Network) Restore() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.isolating--; n.isolating == 0 {
+		n.setIsolated(reachable)
+	}
+}
+
+// setIsolated is called with mu held.
+func (n *Network) setIsolated(how isolation) {
 	n.isolated = how
 	for _, p := range n.proxies {
 		p.isolate(how)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -72,6 +73,23 @@ type Signal struct {
 	Confirmed bool `json:"confirmed"`
 }
 
+// Mishap is what befell one client, or all, beside the cutting.
+type Mishap struct {
+	// Client is its name, or "everyone".
+	Client string `json:"client"`
+	// What is "database silent", "broker refused" and the like, or a signal.
+	What string    `json:"what"`
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Assignment is partitions that a member was given.
+type Assignment struct {
+	Member     string    `json:"member"`
+	Partitions int       `json:"partitions"`
+	At         time.Time `json:"at"`
+}
+
 // Storm is what only the proof of cut connections records.
 type Storm struct {
 	Operations []Operation `json:"operations"`
@@ -83,6 +101,9 @@ type Storm struct {
 	Booked  []Balance `json:"booked"`
 	Cuts    []Cut     `json:"cuts"`
 	Signals []Signal  `json:"signals,omitempty"`
+	Mishaps []Mishap  `json:"mishaps"`
+	// Assignments are those of all members, in the order in which they came.
+	Assignments []Assignment `json:"assignments"`
 	// Takeovers is how often a lane of a database went to another relay.
 	Takeovers map[string]int `json:"takeovers"`
 	// Reached is how far the effects are by the database, Told what the broker
