@@ -39,7 +39,7 @@ func (s *storm) tracks() []*track {
 	}
 	return []*track{
 		newTrack(s.firstOfRelays(), (*track).ofRelays),
-		newTrack([]mishap{{client: s.client(memberName(1)), what: toBroker, quietly: true, length: s.session * 3 / 2}}, (*track).ofOthers),
+		newTrack(s.firstOfOthers(), (*track).ofOthers),
 	}
 }
 
@@ -164,6 +164,13 @@ func (s *storm) firstOfRelays() []mishap {
 		{client: relays[0], what: toDatabase, quietly: true, length: length},
 		{client: relays[1], what: sigstop, length: length},
 	}
+}
+
+// firstOfOthers takes the broker from a member for longer than its session, so
+// that others get its partitions while it may still be at work on them.
+func (s *storm) firstOfOthers() []mishap {
+	length := min(3*s.session, max(6*time.Second, s.session*3/2))
+	return []mishap{{client: s.client(memberName(1)), what: toBroker, quietly: true, length: length}}
 }
 
 // client is an index into the clients, by name.
