@@ -62,10 +62,12 @@ func (c *stormClient) pool(ctx context.Context, url string, connections int32) (
 func (c *stormClient) dialer() kgo.Opt { return kgo.Dialer(c.networks[toBroker].Dial) }
 
 // membership are the options of a member: a session that is over while it is
-// cut off.
+// cut off, and no long pause between two attempts to join, or the members would
+// hardly ever be there at once while connections last a second.
 func (c *stormClient) membership(session time.Duration, told *assignments) []kgo.Opt {
 	return []kgo.Opt{
 		c.dialer(), kgo.SessionTimeout(session), kgo.HeartbeatInterval(session / 6), kgo.RebalanceTimeout(2 * session),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, given map[string][]int32) { told.add(c.name, given) }),
 	}
 }

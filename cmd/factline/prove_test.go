@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,17 +127,18 @@ func TestProveRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-// The short form of what runs for minutes.
+// The short form of what runs for minutes. On a machine that is busy a fault may
+// not fire in ten seconds, which proves nothing, so there is a second try.
 func TestProveStormPassesOnAShortRun(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "history.json")
-	got := runProgram(t, nil, "prove", "storm", "--json", "--for", "10s", "--seed", "5", "--history", file)
-	var proof report.Report
-	if err := json.Unmarshal([]byte(got.stdout), &proof); err != nil {
-		t.Fatalf("no report (%v), exit %d\n%s%s", err, got.code, got.stdout, got.stderr)
+	proof := proveStorm(t, file, "5")
+	if proof.Verdict == report.Inconclusive {
+		t.Logf("nothing is proved yet: %+v", proof.Steps)
+		proof = proveStorm(t, file, "6")
 	}
-	if got.code != exitOK || proof.Verdict != report.Pass || proof.Seed != 5 || len(proof.Steps) != 7 {
-		t.Errorf("exit %d, verdict %s, seed %d, %d steps\n%s", got.code, proof.Verdict, proof.Seed, len(proof.Steps), got.stderr)
+	if proof.Verdict != report.Pass || len(proof.Steps) != 7 {
+		t.Errorf("verdict %s, %d steps", proof.Verdict, len(proof.Steps))
 	}
 	for _, s := range proof.Steps {
 		if s.Verdict != report.Pass {
@@ -148,7 +150,19 @@ func TestProveStormPassesOnAShortRun(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(text, &h)
 	}
-	if err != nil || h.Storm == nil || len(h.Storm.Operations) == 0 || len(h.Storm.Cuts) == 0 || len(h.Log) == 0 {
+	if err != nil || h.Storm == nil || len(h.Storm.Operations) == 0 || len(h.Storm.Mishaps) < 3 || len(h.Log) == 0 {
 		t.Errorf("the history is not whole (%v)", err)
 	}
+}
+
+func proveStorm(t *testing.T, file, seed string) (proof report.Report) {
+	t.Helper()
+	got := runProgram(t, nil, "prove", "storm", "--json", "--for", "10s", "--seed", seed, "--history", file)
+	if err := json.Unmarshal([]byte(got.stdout), &proof); err != nil {
+		t.Fatalf("no report (%v), exit %d\n%s%s", err, got.code, got.stdout, got.stderr)
+	}
+	if want := strconv.FormatUint(proof.Seed, 10); want != seed || (got.code == exitOK) != (proof.Verdict == report.Pass) {
+		t.Errorf("exit %d, verdict %s, seed %s\n%s", got.code, proof.Verdict, want, got.stderr)
+	}
+	return proof
 }
