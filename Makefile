@@ -56,6 +56,10 @@ bench: build ## Measure beside simpler ways on this machine: BENCH="relay append
 prove: build ## Break the system on purpose and check that nothing was lost or doubled
 	bin/factline prove slice
 
+.PHONY: prove-storm
+prove-storm: build ## Cut every connection for five minutes and check that nothing was lost, doubled or reordered
+	bin/factline prove storm
+
 .PHONY: prove-kafka
 prove-kafka: build ## The same and the suites of relay and consumer, on a real Apache Kafka (needs Java 17 and Maven)
 	$(GO) test -count=1 -tags realkafka -run Kafka ./internal/devstack

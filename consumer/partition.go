@@ -403,7 +403,8 @@ func (p *partition) pauseAfter(c *chunk, err error, failures int) error {
 	}
 	r.cfg.Logger.Log(p.ctx, level, "transaction will be run again", "group", r.cfg.Group, "topic", c.scope.Topic,
 		"partition", p.id, "offset", p.from, "attempt", failures, "error", err.Error())
-	return p.sleep(backoff(min(10*time.Millisecond, r.cfg.BackoffMin), r.cfg.BackoffMax, failures))
+	// Not up to BackoffMax: what comes back after an outage is not to be waited for.
+	return p.sleep(backoff(min(10*time.Millisecond, r.cfg.BackoffMin), min(time.Second, r.cfg.BackoffMax), failures))
 }
 
 func (p *partition) sleep(d time.Duration) error {

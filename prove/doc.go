@@ -11,6 +11,10 @@
 // is killed under load again and again. There the prover hosts nothing, and looks
 // at what is left through connections of its own after the last restart.
 //
+// [Storm] is the proof of outbox and consumer against a bad network: proxies end
+// every connection after a second and take servers away, and relays, which are
+// processes, are paused and killed. It needs no platform.
+//
 // The parts: workload makes operations, fault injects and brings evidence that it
 // fired, history records from outside, check judges by pure functions, report
 // says what was seen. A fault without evidence makes the proof INCONCLUSIVE.

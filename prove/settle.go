@@ -49,11 +49,19 @@ func (o *observer) await(ctx context.Context, what string, missing func(context.
 		case <-ctx.Done():
 			late := fmt.Errorf("prove: wait until %s: not after %s: %s", what, o.patience, strings.Join(first(last, 10), "; "))
 			return errors.Join(late, err)
-		case <-o.child.Done():
+		case <-o.ended():
 			return fmt.Errorf("prove: wait until %s: the platform ended by itself: %s", what, o.child.Tail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// ended never comes where there is no child.
+func (o *observer) ended() <-chan struct{} {
+	if o.child == nil {
+		return nil
+	}
+	return o.child.Done()
 }
 
 func first(all []string, n int) []string {
@@ -98,12 +106,12 @@ func (o *observer) unsettled(ctx context.Context) ([]string, error) {
 			left = append(left, fmt.Sprintf("%s has %d events to publish", w.Service, w.Unpublished))
 		}
 	}
-	behind, err := o.behind(ctx)
+	behind, err := o.behind(ctx, readings())
 	return append(left, behind...), err
 }
 
 // behind are the groups that have not read the whole log.
-func (o *observer) behind(ctx context.Context) ([]string, error) {
+func (o *observer) behind(ctx context.Context, readings []reading) ([]string, error) {
 	ends, err := o.recorder.EndOffsets(ctx)
 	if err != nil {
 		return nil, err
@@ -112,14 +120,14 @@ func (o *observer) behind(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return notAtEnd(ends, next), nil
+	return notAtEnd(readings, ends, next), nil
 }
 
 // notAtEnd says how far each group is from the end of its topic. A place beyond
 // the end is one whose next records would never be read; it makes up for no lag
 // elsewhere.
-func notAtEnd(ends map[history.Place]int64, next map[string]map[history.Place]int64) (left []string) {
-	for _, r := range readings() {
+func notAtEnd(readings []reading, ends map[history.Place]int64, next map[string]map[history.Place]int64) (left []string) {
+	for _, r := range readings {
 		var lag int64
 		for at, end := range ends {
 			if at.Topic != r.topic {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -54,12 +55,8 @@ func (s *stack) start(ctx context.Context) (err error) {
 	if s.catalogue, err = platform.Catalogue(); err != nil {
 		return err
 	}
-	if s.dir, err = os.MkdirTemp("", "factline-prove-"); err != nil {
-		return fmt.Errorf("prove: make a folder: %w", err)
-	}
-	// The database server may run as another user and must get through.
-	if err := os.Chmod(s.dir, 0o711); err != nil { //nolint:gosec // see above
-		return fmt.Errorf("prove: open folder %s for the database server: %w", s.dir, err)
+	if s.dir, err = makeFolder(); err != nil {
+		return err
 	}
 	for _, part := range []func(context.Context) error{s.startPostgres, s.startBroker, s.makeTopics, s.provision, s.record, s.startPlatform} {
 		if err := part(ctx); err != nil {
@@ -67,6 +64,19 @@ func (s *stack) start(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// makeFolder is a temporary one, open to a database server that runs as another
+// user.
+func makeFolder() (string, error) {
+	dir, err := os.MkdirTemp("", "factline-prove-")
+	if err != nil {
+		return "", fmt.Errorf("prove: make a folder: %w", err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // see above
+		return dir, fmt.Errorf("prove: open folder %s for the database server: %w", dir, err)
+	}
+	return dir, nil
 }
 
 func (s *stack) startPostgres(ctx context.Context) (err error) {
@@ -194,7 +204,7 @@ func (s *stack) close(ctx context.Context) error {
 		s.recorder.Close()
 	}
 	if s.cfg.Postgres != "" && !s.cfg.Keep {
-		errs = append(errs, s.dropDatabases(ctx))
+		errs = append(errs, dropDatabases(ctx, s.admin, s.databases))
 	}
 	if s.broker != nil {
 		s.broker.Close()
@@ -208,21 +218,26 @@ func (s *stack) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// dropDatabases removes what the proof made on somebody's server.
-func (s *stack) dropDatabases(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, s.admin)
+// dropDatabases removes what a proof made on somebody's server, with the roles
+// that have a database's name.
+func dropDatabases(ctx context.Context, admin string, databases map[string]string) error {
+	conn, err := pgx.Connect(ctx, admin)
 	if err != nil {
-		return fmt.Errorf("prove: drop the databases %s*: %w; drop them by hand", s.prefix, err)
+		return fmt.Errorf("prove: drop the databases factline_*: %w; drop them by hand", err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	var errs []error
-	for _, url := range s.databases {
+	for _, url := range databases {
 		cfg, err := pgx.ParseConfig(url)
 		if err != nil {
 			continue
 		}
 		id := pgx.Identifier{cfg.Database}.Sanitize()
-		for _, sql := range []string{"DROP DATABASE IF EXISTS " + id + " WITH (FORCE)", "DROP ROLE IF EXISTS " + id} {
+		drops := []string{"DROP DATABASE IF EXISTS " + id + " WITH (FORCE)"}
+		if cfg.User == cfg.Database {
+			drops = append(drops, "DROP ROLE IF EXISTS "+id)
+		}
+		for _, sql := range drops {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				errs = append(errs, fmt.Errorf("prove: %s: %w; do it by hand", sql, err))
 			}
@@ -233,20 +248,24 @@ func (s *stack) dropDatabases(ctx context.Context) error {
 
 // facts are what a reader needs to repeat the proof.
 func (s *stack) facts(ctx context.Context) []report.Fact {
-	facts := []report.Fact{{Name: "factline", Value: build()}, {Name: "go", Value: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH}}
-	var version string
-	if err := s.recorder.Pool(history.Orders).QueryRow(ctx, "SELECT version()").Scan(&version); err == nil {
-		facts = append(facts, report.Fact{Name: "postgres", Value: version})
-	}
-	return append(facts, report.Fact{Name: "broker", Value: s.brokerVersion(ctx)}, report.Fact{Name: "folder", Value: s.dir})
+	return factsOf(ctx, s.recorder.Pool(history.Orders), s.broker != nil, s.brokers, s.dir)
 }
 
-func (s *stack) brokerVersion(ctx context.Context) string {
-	if s.broker != nil {
+func factsOf(ctx context.Context, pool *pgxpool.Pool, isEmbedded bool, brokers []string, dir string) []report.Fact {
+	facts := []report.Fact{{Name: "factline", Value: build()}, {Name: "go", Value: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH}}
+	var version string
+	if err := pool.QueryRow(ctx, "SELECT version()").Scan(&version); err == nil {
+		facts = append(facts, report.Fact{Name: "postgres", Value: version})
+	}
+	return append(facts, report.Fact{Name: "broker", Value: brokerVersion(ctx, isEmbedded, brokers)}, report.Fact{Name: "folder", Value: dir})
+}
+
+func brokerVersion(ctx context.Context, isEmbedded bool, brokers []string) string {
+	if isEmbedded {
 		return "embedded " + module("github.com/twmb/franz-go/pkg/kfake")
 	}
-	name := strings.Join(s.brokers, ",")
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
+	name := strings.Join(brokers, ",")
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
 		return name
 	}
@@ -263,12 +282,18 @@ func (s *stack) brokerVersion(ctx context.Context) string {
 
 // cannotShow is honest about the stack.
 func (s *stack) cannotShow(ctx context.Context) []string {
+	return limitsOf(ctx, s.broker != nil, s.brokers, "power cuts and killed brokers: only the platform is killed here")
+}
+
+// limitsOf is what a stack cannot show; outside says so of servers that are not
+// the prover's.
+func limitsOf(ctx context.Context, isEmbedded bool, brokers []string, outside string) []string {
 	const oneNode = "replication, leader changes and lost replicas: the broker is one, without replicas"
-	if s.broker != nil {
+	if isEmbedded {
 		return []string{oneNode, "power cuts: the embedded database and broker of a proof do not sync to disk"}
 	}
-	limits := []string{"power cuts and killed brokers: only the platform is killed here"}
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...))
+	limits := []string{outside}
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
 		return limits
 	}

@@ -48,7 +48,7 @@ Ends with 1 when a step failed, or when a fault did not provably fire.`,
 		Use: platformOfProof, Short: "The platform as a proof runs and kills it", Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return prove.RunChild(cmd.Context(), os.Stdin, os.Stdout) },
 	}
-	return newGroup("prove", "Proofs: break the platform and look at what is left", slice, newProveKills(a), child)
+	return newGroup("prove", "Proofs: break the platform and look at what is left", slice, newProveKills(a), newProveStorm(a), child, newProveRelay())
 }
 
 func (a *app) proveSlice(ctx context.Context, cfg prove.Config) error {

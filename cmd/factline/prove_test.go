@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -112,6 +113,7 @@ func TestProveRefusesWhatCannotWork(t *testing.T) {
 		args       []string
 	}{
 		{"too few quotes", "prove.Config.Quotes", []string{"prove", "slice", "--quotes", "1"}},
+		{"too short a storm", "prove.StormConfig.For", []string{"prove", "storm", "--for", "1s"}},
 		{"a folder with content", "empty or missing", []string{"prove", "kills", "--dir", "testdata"}},
 		{"the child without its parent", "factline prove", []string{"prove", platformOfProof}},
 	}
@@ -123,4 +125,44 @@ func TestProveRefusesWhatCannotWork(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The short form of what runs for minutes. On a machine that is busy a fault may
+// not fire in ten seconds, which proves nothing, so there is a second try.
+func TestProveStormPassesOnAShortRun(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "history.json")
+	proof := proveStorm(t, file, "5")
+	if proof.Verdict == report.Inconclusive {
+		t.Logf("nothing is proved yet: %+v", proof.Steps)
+		proof = proveStorm(t, file, "6")
+	}
+	if proof.Verdict != report.Pass || len(proof.Steps) != 7 {
+		t.Errorf("verdict %s, %d steps", proof.Verdict, len(proof.Steps))
+	}
+	for _, s := range proof.Steps {
+		if s.Verdict != report.Pass {
+			t.Errorf("%s: %s %q", s.Verdict, s.Name, s.Problems)
+		}
+	}
+	var h history.History
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &h)
+	}
+	if err != nil || h.Storm == nil || len(h.Storm.Operations) == 0 || len(h.Storm.Mishaps) < 3 || len(h.Log) == 0 {
+		t.Errorf("the history is not whole (%v)", err)
+	}
+}
+
+func proveStorm(t *testing.T, file, seed string) (proof report.Report) {
+	t.Helper()
+	got := runProgram(t, nil, "prove", "storm", "--json", "--for", "10s", "--seed", seed, "--history", file)
+	if err := json.Unmarshal([]byte(got.stdout), &proof); err != nil {
+		t.Fatalf("no report (%v), exit %d\n%s%s", err, got.code, got.stdout, got.stderr)
+	}
+	if want := strconv.FormatUint(proof.Seed, 10); want != seed || (got.code == exitOK) != (proof.Verdict == report.Pass) {
+		t.Errorf("exit %d, verdict %s, seed %s\n%s", got.code, proof.Verdict, want, got.stderr)
+	}
+	return proof
 }

@@ -294,3 +294,48 @@ func (c *Child) Tail() string {
 	}
 	return strings.TrimSpace(string(text))
 }
+
+// Pause stops the child by SIGSTOP and returns once it stands still, where the
+// system tells; then it holds what it holds, connections and all, until
+// [Child.Resume].
+func (c *Child) Pause(ctx context.Context) error {
+	if err := c.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for !isStopped(c.PID()) {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-c.done:
+			return fmt.Errorf("fault: pause process %d: it ended (%s)", c.PID(), c.Ending())
+		case <-ctx.Done():
+			return fmt.Errorf("fault: pause process %d: it does not stand still: %w", c.PID(), ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Resume lets a paused child go on.
+func (c *Child) Resume() error { return c.signal(syscall.SIGCONT) }
+
+func (c *Child) signal(s syscall.Signal) error {
+	select {
+	case <-c.done:
+		return fmt.Errorf("fault: send %s to process %d: it has ended (%s)", s, c.PID(), c.Ending())
+	default:
+	}
+	if err := syscall.Kill(c.PID(), s); err != nil {
+		return fmt.Errorf("fault: send %s to process %d: %w", s, c.PID(), err)
+	}
+	return nil
+}
+
+// isStopped asks the kernel. Where there is no /proc the signal must do.
+func isStopped(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return runtime.GOOS != "linux"
+	}
+	// The state follows the name, which may hold anything but ends with ")".
+	_, state, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
+	return strings.HasPrefix(state, "T")
+}

@@ -220,3 +220,28 @@ func TestUnarmedHooksLetEverythingPass(t *testing.T) {
 	h.AfterEffect("g", "e")
 	h.AfterPublish("passes by Skip")
 }
+
+func TestAPausedChildStandsStillUntilItIsResumed(t *testing.T) {
+	t.Parallel()
+	child := mustStart(t, "publishing")
+	if err := child.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	limited, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := child.Arm(limited, Point{Name: BeforePublish}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a child that stands still: %v", err)
+	}
+	if err := child.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := child.AwaitHit(t.Context()); err != nil {
+		t.Errorf("it does not go on: %v", err)
+	}
+	if _, err := child.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Pause(t.Context()); err == nil || !strings.Contains(err.Error(), "it has ended (killed)") {
+		t.Errorf("a dead child: %v", err)
+	}
+}

@@ -163,6 +163,7 @@ type History struct {
 	Waiting   []Waiting       `json:"waiting"`
 	Kills     []Kill          `json:"kills"`
 	Crashes   []Crash         `json:"crashes,omitempty"`
+	Storm     *Storm          `json:"storm,omitempty"`
 }
 
 // Kill is a fault and the proof that it fired.

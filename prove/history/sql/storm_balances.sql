@@ -1,0 +1,1 @@
+SELECT account_id, amount, entries FROM storm.balance ORDER BY account_id

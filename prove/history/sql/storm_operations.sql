@@ -1,0 +1,1 @@
+SELECT operation_id FROM storm.operation ORDER BY operation_id
