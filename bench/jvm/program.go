@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -25,8 +24,8 @@ type Program struct {
 	// processes belongs here.
 	Env []string
 	// Stdout receives what it prints. Nil adds it to what an error quotes.
-	Stdout io.Writer
-	Stdin  io.Reader
+	Stdout *os.File
+	Stdin  *os.File
 }
 
 // patience is how long a program may take to end when asked to.
@@ -46,9 +45,12 @@ func (p Program) Run(ctx context.Context) error {
 	args := append(append([]string{"-cp", p.Jars + "/*"}, p.Flags...), p.Main)
 	cmd := exec.CommandContext(ctx, java, append(args, p.Args...)...)
 	cmd.Env = append(os.Environ(), p.Env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, log
-	if p.Stdout == nil {
-		cmd.Stdout = log
+	cmd.Stdout, cmd.Stderr = log, log
+	if p.Stdin != nil {
+		cmd.Stdin = p.Stdin
+	}
+	if p.Stdout != nil {
+		cmd.Stdout = p.Stdout
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
