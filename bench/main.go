@@ -26,7 +26,8 @@ import (
 	"factline.dev/internal/benchmark"
 )
 
-const usage = "usage: go run . [FLAG...] [relay|consumer]..."
+const usage = `usage: go run . [FLAG...] [relay|consumer]...
+       go run . render RESULTS DOCUMENT`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -89,6 +90,9 @@ func parse(args []string, out io.Writer) (options, error) {
 }
 
 func run(ctx context.Context, args []string, out, log io.Writer) error {
+	if len(args) > 0 && args[0] == "render" {
+		return render(args[1:])
+	}
 	o, err := parse(args, log)
 	if err != nil {
 		return err
