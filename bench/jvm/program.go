@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -63,5 +62,5 @@ func (p Program) Run(ctx context.Context) error {
 		return nil
 	}
 	said, readErr := os.ReadFile(log.Name())
-	return errors.Join(fmt.Errorf("bench: %s ended by itself (%v); it said:\n%s", strings.TrimPrefix(p.Main, "org.apache.kafka.connect.cli."), err, tail(said)), readErr)
+	return errors.Join(fmt.Errorf("bench: %s ended by itself; it said:\n%s", p.Main, tail(said)), err, readErr)
 }
