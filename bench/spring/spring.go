@@ -30,13 +30,13 @@ var createInbox string
 // Peers are the settings that are measured.
 func Peers() []benchmark.Peer {
 	return []benchmark.Peer{
-		setup{batch: true, concurrency: 1, maxPoll: 500}.peer("spring_batch", 3,
+		setup{batch: true, concurrency: 1, maxPoll: 500}.peer("spring_batch", 1,
 			"Spring Kafka, batch listener with its defaults (500 records a poll, one thread), inbox and effect each one statement a batch"),
-		setup{batch: true, concurrency: 4, maxPoll: 2000}.peer("spring_batch_tuned", 3,
+		setup{batch: true, concurrency: 4, maxPoll: 2000}.peer("spring_batch_tuned", 1,
 			"the same with 2,000 records a poll and concurrency 4"),
-		setup{concurrency: 1, maxPoll: 500}.peer("spring_record", 60,
+		setup{concurrency: 1, maxPoll: 500}.peer("spring_record", 20,
 			"Spring Kafka, record listener with its defaults, a transaction a record"),
-		setup{concurrency: 12, maxPoll: 500}.peer("spring_record_12", 20,
+		setup{concurrency: 12, maxPoll: 500}.peer("spring_record_12", 6,
 			"the same with concurrency 12, a thread a partition"),
 	}
 }
