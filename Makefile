@@ -52,6 +52,10 @@ fuzz: ## Fuzz every fuzz target for FUZZTIME (10s)
 bench: build ## Measure beside simpler ways on this machine: BENCH="relay append"
 	for subject in $(BENCH); do bin/factline bench "$$subject"; done
 
+.PHONY: bench-peers
+bench-peers: ## Measure beside Watermill, Debezium and Spring Kafka (needs Java 17 and Maven): PEERS="relay"
+	cd bench && $(GO) run . $(PEERS)
+
 .PHONY: prove
 prove: build ## Break the system on purpose and check that nothing was lost or doubled
 	bin/factline prove slice

@@ -41,7 +41,7 @@ func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
 	if subjects == nil {
 		return nil, fmt.Errorf("benchmark: run %s: there is no such benchmark; use one of %v", name, Names())
 	}
-	subjects, err := b.chosen(name, subjects)
+	subjects, err := b.chosen(name, append(subjects, b.peerSubjects(name)...))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
 		for _, m := range measures {
 			values[m.subject] = m.value
 		}
-		for _, m := range append(measures, derive(values)...) {
+		for _, m := range slices.Concat(measures, derive(values), b.peerRatios(name, values)) {
 			c.add(m)
 		}
 	}

@@ -42,7 +42,7 @@ func (s *stack) conditions(ctx context.Context) (Conditions, error) {
 		Settings: map[string]string{},
 	}
 	err := s.admin.QueryRow(ctx, "SELECT current_setting('server_version')").Scan(&c.Postgres)
-	for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"} {
+	for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "wal_level"} {
 		if err == nil {
 			var value string
 			err = s.admin.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)

@@ -30,6 +30,11 @@ type Config struct {
 	// LatencySeconds is how long a rate is held in the latency benchmark.
 	// Default 10.
 	LatencySeconds int
+	// Peers are further subjects. Default none.
+	Peers []Peer
+	// PostgresSettings are further settings of the embedded server, which win over
+	// ours. Default none.
+	PostgresSettings map[string]string
 	// Logger is told what is being measured. Nil discards.
 	Logger *slog.Logger
 }

@@ -112,10 +112,10 @@ func (s *stack) startPostgres(ctx context.Context, cfg Config, dir string) error
 	}
 	pg, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{
 		DataDir: filepath.Join(dir, "data"), Prebuilt: true, Logger: cfg.Logger,
-		Settings: map[string]string{
+		Settings: with(map[string]string{
 			"fsync": "on", "synchronous_commit": "on",
 			"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "jit": "off",
-		},
+		}, cfg.PostgresSettings),
 	})
 	if err != nil {
 		return err
@@ -212,9 +212,7 @@ func (b *Bench) newSite(ctx context.Context) (*site, error) {
 	// do this measures without it.
 	_, _ = pool.Exec(ctx, "CHECKPOINT")
 	topic := fmt.Sprintf("bench.orders.%s.%d.v1", b.suffix, b.made)
-	err = devstack.EnsureTopics(ctx, b.stack.addrs, []devstack.TopicSpec{{
-		Name: topic, Partitions: partitions, Configs: map[string]string{"retention.ms": "86400000"},
-	}})
+	err = devstack.EnsureTopics(ctx, b.stack.addrs, []devstack.TopicSpec{topicSpec(topic)})
 	if err != nil {
 		pool.Close()
 		return nil, err
@@ -223,6 +221,10 @@ func (b *Bench) newSite(ctx context.Context) (*site, error) {
 		pool.Close()
 		b.tidy(context.WithoutCancel(ctx), name, topic)
 	}}, nil
+}
+
+func topicSpec(name string) devstack.TopicSpec {
+	return devstack.TopicSpec{Name: name, Partitions: partitions, Configs: map[string]string{"retention.ms": "86400000"}}
 }
 
 func (b *Bench) newDatabase(ctx context.Context, name string) (*pgxpool.Pool, error) {
