@@ -253,11 +253,11 @@ func TestAPausedOwnerDoesNoHarm(t *testing.T) {
 func (b *bundle) pausablePool(hook *holdHook) *pgxpool.Pool {
 	b.t.Helper()
 	cfg := b.pool.Config()
-	cfg.BeforeAcquire = func(context.Context, *pgx.Conn) bool {
+	cfg.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) {
 		if hook.isHeld.Load() {
 			<-hook.release
 		}
-		return true
+		return true, nil
 	}
 	pool, err := pgxpool.NewWithConfig(b.t.Context(), cfg)
 	if err != nil {
