@@ -156,3 +156,21 @@ func TestCutHolesKeepsWhatIsNotFilled(t *testing.T) {
 		}
 	}
 }
+
+// Pitfall 9: what is in flight or read ahead is not settled.
+func TestLowWaterStaysBelowWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	l := newLane(0, 1, 0)
+	l.take([]outRow{{position: 1}, {position: 2}}, nil, 0)
+	if got := l.lowWater(); got != 0 {
+		t.Errorf("low water is %d with rows read ahead, want 0", got)
+	}
+	l.sending, l.next = l.next, nil
+	if got := l.lowWater(); got != 0 {
+		t.Errorf("low water is %d with rows in flight, want 0", got)
+	}
+	l.sending = nil
+	if got := l.lowWater(); got != 2 {
+		t.Errorf("low water is %d when all is settled, want 2", got)
+	}
+}
