@@ -43,8 +43,9 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 // fired is the evidence of the storm.
 func (s *storm) fired(out *outcome) {
 	h := s.known.Storm
-	// What one client with one connection would lose.
-	out.fired(check.ConnectionsWereCut(h.Cuts, max(1, int(s.cfg.For/s.cfg.MaxLife))))
+	// What one client with one connection would lose. Of shorter lives no more is
+	// asked: clients wait before they connect again.
+	out.fired(check.ConnectionsWereCut(h.Cuts, max(1, int(s.cfg.For/max(s.cfg.MaxLife, 1500*time.Millisecond)))))
 	if s.cfg.Gap > 0 {
 		out.fired(check.PartitionsMoved(h.Mishaps, h.Assignments))
 	}
