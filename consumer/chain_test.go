@@ -477,6 +477,11 @@ func TestAKillAroundEachWriteOfTheChainLosesAndRepeatsNothing(t *testing.T) {
 					}
 				})
 				_ = stop()
+				select {
+				case <-killed:
+				default:
+					t.Fatal("the chain has fewer commits, nothing was killed")
+				}
 				b.start(chained(clk, h))
 				b.await("all effects", func() (bool, any) {
 					clk.add(time.Minute)

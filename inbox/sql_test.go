@@ -51,6 +51,7 @@ func TestTwoOwnersOfAPartitionTakeTurns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // a failed test must not wait for its pool
 		return tx
 	}
 	first, second := begin(), begin()
