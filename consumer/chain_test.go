@@ -124,8 +124,12 @@ func TestTheRecordOnARetryTopicIsTheOriginalWithItsHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][2]string{
-		{"retry-group", group}, {"retry-attempt", "2"}, {"retry-due", "2026-07-02T09:01:00.000Z"},
-		{"source-topic", orders}, {"source-partition", "0"}, {"source-offset", "1"},
+		{"retry-group", group},
+		{"retry-attempt", "2"},
+		{"retry-due", "2026-07-02T09:01:00.000Z"},
+		{"source-topic", orders},
+		{"source-partition", "0"},
+		{"source-offset", "1"},
 	}
 	for i, h := range headers[len(sent.Headers):] {
 		if h.Key != want[i][0] || string(h.Value) != want[i][1] {
@@ -473,6 +477,11 @@ func TestAKillAroundEachWriteOfTheChainLosesAndRepeatsNothing(t *testing.T) {
 					}
 				})
 				_ = stop()
+				select {
+				case <-killed:
+				default:
+					t.Fatal("the chain has fewer commits, nothing was killed")
+				}
 				b.start(chained(clk, h))
 				b.await("all effects", func() (bool, any) {
 					clk.add(time.Minute)

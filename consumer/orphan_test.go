@@ -87,8 +87,11 @@ func (b *bundle) child(c childConfig, done func() bool) bool {
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it is killed, one way or the other
+		close(ended)
+	}()
 	killed := false
 	b.await("the process to end, or its work", func() (bool, any) {
 		select {

@@ -217,7 +217,7 @@ func (p *partition) putBack(taken *share) {
 	for _, record := range taken.records {
 		p.bytes += len(record.Value)
 	}
-	p.queue = append(taken.records[:len(taken.records):len(taken.records)], p.queue...)
+	p.queue = append(slices.Clip(taken.records), p.queue...)
 	p.since = taken.received
 	if len(p.release) == 0 {
 		p.release = taken.release

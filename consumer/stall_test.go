@@ -42,19 +42,6 @@ func TestAHandlerThatHangsIsReportedAsAStall(t *testing.T) {
 	}
 }
 
-func TestAnIdlePartitionIsNoStall(t *testing.T) {
-	t.Parallel()
-	b := setup(t, 1)
-	b.start(func(c *consumer.Config) { c.StallAfter, c.CommitInterval = 10*time.Second, time.Millisecond })
-	for v := int64(1); v <= 20; v++ {
-		b.send(order("a", v))
-	}
-	b.wantCommitted(20)
-	if n := b.counter("factline_consumer_stalls_total"); n != 0 {
-		t.Errorf("%v stalls counted, want none", n)
-	}
-}
-
 func TestAnExpiredOffsetStopsItsPartitionAndLeavesARecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)

@@ -128,8 +128,8 @@ func (s *session) together(p *partition, shares []*share) error {
 	ctx, cancel := context.WithCancel(s.work)
 	defer cancel()
 	for _, sh := range shares {
-		defer context.AfterFunc(sh.p.ctx, cancel)()
-		defer sh.p.free()
+		defer context.AfterFunc(sh.p.ctx, cancel)() //nolint:gocritic // for as long as the transaction, like those of the other shares
+		defer sh.p.free()                           //nolint:gocritic // likewise
 	}
 	c := s.r.newChunk(p.topic, -1, shares...)
 	done, err := s.once(ctx, p.stop, c)

@@ -105,7 +105,7 @@ func (w *walk) receipt(service Service, group string, e published, r received) L
 		l.Detail = what + " was refused by a business rule, with a rejection event"
 	case is(r.DeadState, "SKIPPED"):
 		l.Detail = fmt.Sprintf("%s was skipped by an operator (dead letter %s)", what, *r.DeadLetterID)
-	case r.DeadLetterID != nil:
+	case r.DeadLetterID != nil && !is(r.DeadState, "REDRIVEN"):
 		return deadLetterLink(l, what, r)
 	case r.HeldReason != nil:
 		return w.heldLink(l, what, e, r)
@@ -144,6 +144,14 @@ func (w *walk) heldLink(l Link, what string, e published, r received) Link {
 		l.State = Broken
 		l.Detail = fmt.Sprintf("%s is held behind dead letter %s of its key", what, *r.BlockedBy)
 		l.Recovery, l.Command = "settle that dead letter; what waits behind it goes on by itself", "deadletters show "+*r.BlockedBy
+	case *r.HeldReason == "RETRY":
+		l.State = Waiting
+		l.Detail = what + " failed and waits for its next attempt"
+		l.Recovery = "read the log of its group; correct the cause before the attempts are used up"
+	case *r.HeldReason == "BLOCKED":
+		l.State = Waiting
+		l.Detail = what + " is held behind an event of its key that failed and is tried again"
+		l.Recovery, l.Command = "look at that event", "trace "+e.AggregateID
 	case *r.HeldReason == "CONFLICT":
 		l.State = Broken
 		l.Detail = what + " is held: another event has its version, so its producer was restored from a backup"

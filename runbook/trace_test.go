@@ -250,6 +250,22 @@ func TestTraceNamesTheFirstBrokenLink(t *testing.T) {
 			}, group, runbook.Broken, "behind dead letter dl_7", "deadletters show dl_7",
 		},
 		{
+			"an event that failed and is tried again", func(b *bundle) {
+				b.whole()
+				execute(b.t, b.orders, "UPDATE factline.inbox SET state = 'RETRYING'")
+				b.held(b.orders, "RETRY")
+				execute(b.t, b.orders, `INSERT INTO factline.blocked_key VALUES ($1, $2, 'tenant_1', 'q_1', 0, 'Quote', 'q_1', 2, 'QuoteAccepted-2', '', 'RETRY', clock_timestamp())`, group, topicOf(b, "quotes"))
+			}, group, runbook.Waiting, "failed and waits for its next attempt", "",
+		},
+		{
+			"an event behind one that is tried again", func(b *bundle) {
+				b.whole()
+				execute(b.t, b.orders, "DELETE FROM factline.inbox")
+				b.held(b.orders, "BLOCKED")
+				execute(b.t, b.orders, `INSERT INTO factline.blocked_key VALUES ($1, $2, 'tenant_1', 'q_1', 0, 'Quote', 'q_1', 1, 'QuoteDrafted-1', '', 'RETRY', clock_timestamp())`, group, topicOf(b, "quotes"))
+			}, group, runbook.Waiting, "behind an event of its key that failed", "trace q_1",
+		},
+		{
 			"an event that waits for an earlier version", func(b *bundle) {
 				b.whole()
 				execute(b.t, b.orders, "DELETE FROM factline.inbox")

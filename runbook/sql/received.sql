@@ -1,6 +1,6 @@
 -- What one consumer knows of one event.
 SELECT o.next_offset, i.state AS inbox_state, i.processed_at, i.attempts, g.version AS gate_version, h.reason AS held_reason, h.held_at,
-    d.dead_letter_id, d.state AS dead_state, d.error_class, d.error_message, b.dead_letter_id AS blocked_by
+    d.dead_letter_id, d.state AS dead_state, d.error_class, d.error_message, NULLIF(b.dead_letter_id, '') AS blocked_by
 FROM (SELECT 1) AS one
 LEFT JOIN factline.consumer_offset o ON o.consumer = @consumer AND o.topic = @topic AND o.partition = @partition
 LEFT JOIN factline.inbox i ON i.consumer = @consumer AND i.event_id = @event_id
