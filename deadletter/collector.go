@@ -185,10 +185,14 @@ func (c *Collector) positions(ctx context.Context) (map[position]int64, error) {
 	if err != nil {
 		return nil, err
 	}
+	return scanPositions(rows)
+}
+
+func scanPositions(rows pgx.Rows) (map[position]int64, error) {
 	stored := map[position]int64{}
 	var p position
 	var next int64
-	_, err = pgx.ForEachRow(rows, []any{&p.topic, &p.partition, &next}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&p.topic, &p.partition, &next}, func() error {
 		stored[p] = next
 		return nil
 	})
@@ -197,16 +201,23 @@ func (c *Collector) positions(ctx context.Context) (map[position]int64, error) {
 
 // collect stores records and how far they reach in one transaction.
 func (c *Collector) collect(ctx context.Context, records []*kgo.Record) error {
-	next := map[position]int64{}
+	first, next := map[position]int64{}, map[position]int64{}
 	var chunks []*rows
 	for _, r := range records {
-		next[position{r.Topic, r.Partition}] = r.Offset + 1
+		p := position{r.Topic, r.Partition}
+		if _, seen := first[p]; !seen {
+			first[p] = r.Offset
+		}
+		next[p] = r.Offset + 1
 		row := decode(r)
 		if len(chunks) == 0 || !chunks[len(chunks)-1].add(row) {
 			chunks = append(chunks, newRows(row))
 		}
 	}
 	return pgx.BeginTxFunc(ctx, c.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if err := c.findGaps(ctx, tx, first); err != nil {
+			return err
+		}
 		batch := &pgx.Batch{}
 		for _, chunk := range chunks {
 			batch.Queue(statement("collect"), chunk.args(c.cfg.Now()))
@@ -216,4 +227,24 @@ func (c *Collector) collect(ctx context.Context, records []*kgo.Record) error {
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})
+}
+
+// findGaps tells of letters that expired on their topic before they were
+// collected: only their groups' databases have them.
+func (c *Collector) findGaps(ctx context.Context, tx pgx.Tx, first map[position]int64) error {
+	var topics []string
+	for p := range first {
+		topics = append(topics, p.topic)
+	}
+	rows, err := tx.Query(ctx, statement("lock_positions"), named.Args{"topics": topics})
+	if err != nil {
+		return err
+	}
+	stored, err := scanPositions(rows)
+	for p, next := range stored {
+		if at, read := first[p]; read && at > next {
+			c.cfg.Logger.Error("dead letters expired before they were collected", "topic", p.topic, "partition", p.partition, "from_offset", next, "to_offset", at)
+		}
+	}
+	return err
 }

@@ -54,7 +54,7 @@ func TestALetterThatTheDatabaseDoesNotTakeIsNotPassedOver(t *testing.T) {
 	if err := b.cluster.Client(t).ProduceSync(t.Context(), b.letter(b.dead("a", 1))).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	factlinetest.Eventually(t, 20*time.Second, "the collector failing", func() (bool, error) {
+	factlinetest.Eventually(t, time.Minute, "the collector failing", func() (bool, error) {
 		select {
 		case message := <-warnings:
 			return message == "dead letters not collected yet", nil
@@ -64,6 +64,23 @@ func TestALetterThatTheDatabaseDoesNotTakeIsNotPassedOver(t *testing.T) {
 	})
 	exec(t, b.ops, `ALTER TABLE deadletter.away RENAME TO letter`)
 	b.awaitLetters(1)
+}
+
+func TestLettersThatExpiredUncollectedAreReported(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	warnings := make(chan string, 1)
+	logger := slog.New(heard{slog.DiscardHandler, warnings})
+	for i, offset := range []int64{0, 1, 7} {
+		record := b.letter(b.dead("a", int64(i+1)))
+		record.Offset = offset
+		if err := deadletter.Collect(t.Context(), b.ops, logger, record); err != nil {
+			t.Fatal(err)
+		}
+		if told := len(warnings) > 0; told != (offset == 7) {
+			t.Errorf("after offset %d it told of a gap: %t", offset, told)
+		}
+	}
 }
 
 // The largest event fits into a dead-letter topic with the largest error, in

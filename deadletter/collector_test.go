@@ -48,7 +48,7 @@ func TestTheCollectorStoresEachFailureOnceAndGoesOnWhereItStopped(t *testing.T) 
 			t.Fatal(err)
 		}
 		b.background(collector.Run)
-		factlinetest.Eventually(t, 20*time.Second, "letters being collected", func() (bool, error) {
+		factlinetest.Eventually(t, time.Minute, "letters being collected", func() (bool, error) {
 			page, err := b.store.List(t.Context(), deadletter.Selection{})
 			return len(page.Letters) == until, err
 		})

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,8 +20,8 @@ func Statements() map[string]string {
 }
 
 // Collect stores records as a collector does that has just read them.
-func Collect(ctx context.Context, pool *pgxpool.Pool, records ...*kgo.Record) error {
-	c := &Collector{cfg: CollectorConfig{Pool: pool}.WithDefaults()}
+func Collect(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger, records ...*kgo.Record) error {
+	c := &Collector{cfg: CollectorConfig{Pool: pool, Logger: logger}.WithDefaults()}
 	return c.collect(ctx, records)
 }
 

@@ -94,7 +94,7 @@ func TestARealGroupTakesARedriveAndReleasesWhatItHeld(t *testing.T) {
 	const orders, versions = 20, 4
 	b.publish(orders, versions)
 	b.awaitLetters(orders)
-	factlinetest.Eventually(t, 20*time.Second, "later versions being held", func() (bool, error) {
+	factlinetest.Eventually(t, time.Minute, "later versions being held", func() (bool, error) {
 		var held int
 		err := b.own.QueryRow(t.Context(), `SELECT count(*) FROM factline.held_event`).Scan(&held)
 		return held == orders*(versions-1), err
@@ -104,7 +104,7 @@ func TestARealGroupTakesARedriveAndReleasesWhatItHeld(t *testing.T) {
 	if early.State != deadletter.Stopped || early.Failed != 1 || early.NotSent != orders-1 {
 		t.Fatalf("before the handler is fixed = %+v, want the canary to stop it", early)
 	}
-	factlinetest.Eventually(t, 20*time.Second, "the canary's second letter being collected", func() (bool, error) {
+	factlinetest.Eventually(t, time.Minute, "the canary's second letter being collected", func() (bool, error) {
 		page, err := b.store.List(t.Context(), deadletter.Selection{State: deadletter.Open})
 		failures := 0
 		for _, l := range page.Letters {
@@ -122,7 +122,7 @@ func TestARealGroupTakesARedriveAndReleasesWhatItHeld(t *testing.T) {
 	if receipt.State != deadletter.Done || receipt.Applied != orders {
 		t.Fatalf("receipt = %+v", receipt)
 	}
-	factlinetest.Eventually(t, 20*time.Second, "held events following", func() (bool, error) {
+	factlinetest.Eventually(t, time.Minute, "held events following", func() (bool, error) {
 		return len(b.applied()) == orders*versions, nil
 	})
 	b.checkOrder(orders * versions)

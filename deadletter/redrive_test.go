@@ -366,3 +366,44 @@ func TestARedriveThatIsKilledHalfWayGoesOnAndAppliesEachOnceInOrder(t *testing.T
 	}
 	b.checkOrder(total)
 }
+
+func TestARedriveWhoseConnectionsDieGoesOnAndSendsEachOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.connect(never)
+	var letters []dead
+	for i := range 600 {
+		letters = append(letters, b.dead(fmt.Sprintf("k%03d", i/3), int64(i%3+1)))
+		letters[i].offset = int64(i)
+	}
+	b.give(letters...)
+	plan := b.plan(deadletter.Selection{})
+	doomed := b.doomedStore()
+	died := 0
+	for {
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.killWhenAhead(ctx, 100)
+		}()
+		receipt, err := doomed.ApplyRedrive(t.Context(), deadletter.Apply{ID: plan.ID, Operator: "kim", Settings: deadletter.Settings{Rate: -1, MaxInFlight: 20}})
+		stop()
+		<-done
+		var running *deadletter.RunningError
+		switch {
+		case errors.As(err, &running):
+			exec(t, b.ops, `UPDATE deadletter.redrive SET leased_until = now() - interval '1 second'`)
+		case err != nil:
+			died++
+		case receipt.State != deadletter.Done || receipt.Applied != len(letters):
+			t.Fatalf("receipt = %+v", receipt)
+		default:
+			if died == 0 || b.forwarded() != len(letters) {
+				t.Errorf("it died %d times, and %d records were sent; want at least once, and each of %d once", died, b.forwarded(), len(letters))
+			}
+			b.checkOrder(len(letters))
+			return
+		}
+	}
+}

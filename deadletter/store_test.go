@@ -91,7 +91,7 @@ func (b *bench) newStore(c deadletter.Contracts) *deadletter.Store {
 	b.t.Helper()
 	store, err := deadletter.NewStore(deadletter.StoreConfig{
 		Pool: b.ops, Contracts: c, Outbox: b.outbox, Outcomes: deadletter.Pools{"projection-service": b.own},
-		OutcomeTimeout: 20 * time.Second, Now: func() time.Time { return b.now },
+		OutcomeTimeout: 2 * time.Minute, Now: func() time.Time { return b.now },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -182,7 +182,7 @@ func (b *bench) letter(d dead) *kgo.Record {
 // collect stores records as the collector does.
 func (b *bench) collect(records ...*kgo.Record) {
 	b.t.Helper()
-	if err := deadletter.Collect(b.t.Context(), b.ops, records...); err != nil {
+	if err := deadletter.Collect(b.t.Context(), b.ops, nil, records...); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -294,9 +294,49 @@ func (b *bench) forwarded() (n int) {
 	return n
 }
 
+// doomedStore has connections of its own, which killWhenAhead ends.
+func (b *bench) doomedStore() *deadletter.Store {
+	b.t.Helper()
+	config := b.ops.Config()
+	config.ConnConfig.RuntimeParams["application_name"] = "doomed"
+	pool, err := pgxpool.NewWithConfig(b.t.Context(), config)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(pool.Close)
+	b.ops, pool = pool, b.ops
+	store := b.newStore(b.contracts)
+	b.ops = pool
+	return store
+}
+
+// killWhenAhead ends the connections of the doomed store once so many more
+// letters were applied, if that happens before ctx ends.
+func (b *bench) killWhenAhead(ctx context.Context, more int) {
+	goal := -1
+	for tick := time.NewTicker(2 * time.Millisecond); ; {
+		var applied int
+		if err := b.own.QueryRow(ctx, `SELECT count(*) FROM public.applied`).Scan(&applied); err != nil {
+			return
+		}
+		if goal < 0 {
+			goal = applied + more
+		}
+		if applied >= goal {
+			_, _ = b.ops.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doomed' AND datname = current_database()`)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 func (b *bench) awaitLetters(total int) {
 	b.t.Helper()
-	factlinetest.Eventually(b.t, 20*time.Second+time.Duration(total)*time.Millisecond, "all letters being collected", func() (bool, error) {
+	factlinetest.Eventually(b.t, time.Minute+time.Duration(total)*time.Millisecond, "all letters being collected", func() (bool, error) {
 		groups, err := b.store.Groups(b.t.Context(), deadletter.Selection{Group: group})
 		return len(groups) == 1 && groups[0].Letters == int64(total), err
 	})
