@@ -75,7 +75,7 @@ type Config struct {
 	InPlaceAttempts int
 	// BackoffMin and BackoffMax bound the pause before the next attempt in place,
 	// and before a transaction is run again that the database failed. It doubles
-	// and carries up to a fifth of jitter. Default 100ms and 30s.
+	// and carries up to a fifth of jitter. Default 10ms and 30s.
 	BackoffMin, BackoffMax time.Duration
 	// CommitInterval is how often finished offsets go to Kafka. Crashing in
 	// between repeats deliveries, not effects. Default 100ms.
@@ -135,7 +135,7 @@ func (c Config) WithDefaults() Config {
 	c.MaxConcurrentChunks = or(c.MaxConcurrentChunks, c.defaultConcurrency())
 	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 8*c.MaxChunkRecords)
 	c.InPlaceAttempts = or(c.InPlaceAttempts, 2)
-	c.BackoffMin = or(c.BackoffMin, 100*time.Millisecond)
+	c.BackoffMin = or(c.BackoffMin, 10*time.Millisecond)
 	c.BackoffMax = or(c.BackoffMax, 30*time.Second)
 	c.CommitInterval = or(c.CommitInterval, 100*time.Millisecond)
 	c.SweepInterval = or(c.SweepInterval, time.Second)

@@ -297,7 +297,7 @@ func (p *partition) handleAlone(only *share, leave func()) error {
 	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if _, failed := errors.AsType[*handlerError](err); failed {
-		return p.oneByOne(only, false)
+		return p.inHalves(only)
 	}
 	if err == nil {
 		p.s.askReleases(done)

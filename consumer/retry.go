@@ -9,6 +9,42 @@ import (
 	"factline.dev/inbox"
 )
 
+// fewRecords are not worth another transaction together.
+const fewRecords = 8
+
+// inHalves repeats in smaller parts what failed through a handler, so that the
+// culprit is found and everything around it goes on in few transactions.
+func (p *partition) inHalves(all *share) error {
+	if len(all.items) <= fewRecords {
+		return p.oneByOne(all, false)
+	}
+	for _, a := range all.release {
+		if err := p.settleHeld(a, false); err != nil {
+			return err
+		}
+	}
+	half := len(all.items) / 2
+	for _, items := range [][]item{all.items[:half], all.items[half:]} {
+		if err := p.part(items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *partition) part(items []item) error {
+	part := &share{items: items, next: items[len(items)-1].msg.Offset + 1}
+	c := p.single(part, -1)
+	done, err := p.attempt(c, func() {})
+	if _, failed := errors.AsType[*handlerError](err); failed {
+		return p.inHalves(part)
+	}
+	if err == nil {
+		p.s.askReleases(done)
+	}
+	return err
+}
+
 // oneByOne repeats a chunk that failed through a handler record by record, each
 // in a transaction of its own, so that the culprit is known and alone.
 func (p *partition) oneByOne(all *share, careful bool) error {
@@ -49,7 +85,7 @@ func (p *partition) settleHeld(a inbox.Aggregate, careful bool) error {
 	}
 }
 
-// single is a chunk with at most one event to handle.
+// single is a chunk of this partition's alone.
 func (p *partition) single(one *share, limit int) *chunk {
 	one.p, one.from = p, p.from
 	return p.s.r.newChunk(p.topic, limit, one)

@@ -197,3 +197,25 @@ func TestLingerLetsTheBrokerGather(t *testing.T) {
 	b.send(order("a", 1), order("a", 2))
 	b.wantEffects("a/1", "a/2")
 }
+
+// One failing event in two hundred used to make a backlog run record by record,
+// a hundred times slower than without it.
+func TestAFailingEventCostsItsChunkFewTransactions(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	failed := make(map[string]bool)
+	o := b.own(1, 500, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.AggregateVersion%200 == 0 && !failed[m.EventID] {
+			failed[m.EventID] = true
+			return errors.New("not this time")
+		}
+		return record(ctx, tx, m)
+	})
+	if err := o.Handle(0); err != nil {
+		t.Fatal(err)
+	}
+	transactions := one[int](b, `SELECT count(DISTINCT xmin::text) FROM app.effect`)
+	if n := len(b.effects()); n != 500 || transactions > 40 {
+		t.Errorf("%d effects in %d transactions, want 500 in at most 40", n, transactions)
+	}
+}
