@@ -95,7 +95,9 @@ func (b *bundle) handleAlone(records ...*kgo.Record) {
 	for i, r := range records {
 		r.Offset = int64(i)
 	}
-	if err := runner.HandleAlone(b.t.Context(), orders, 0, records); err != nil {
+	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
+	defer cancel()
+	if err := runner.HandleAlone(ctx, orders, 0, records); err != nil {
 		b.t.Errorf("handle alone: %v", err)
 	}
 }
