@@ -61,3 +61,32 @@ func TestLanesChangeOnlyWhileTheOutboxIsEmpty(t *testing.T) {
 		t.Errorf("300 lanes gave %v", err)
 	}
 }
+
+func TestTheStoreOfDeadLettersIsMadeOnceAndOnlyWhereAskedFor(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t)
+	if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = 'deadletter'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(); n != 0 {
+		t.Errorf("Up alone made %d tables of the store", n)
+	}
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() {
+			if err := migrate.UpDeadLetters(t.Context(), pool); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if n := count(); n != 6 {
+		t.Errorf("%d tables, want five and the version", n)
+	}
+}
