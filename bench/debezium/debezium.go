@@ -28,7 +28,7 @@ var createOutbox string
 func Peers() []benchmark.Peer {
 	return []benchmark.Peer{
 		setup{}.peer("debezium", "Debezium's outbox event router in Kafka Connect, warm, all defaults"),
-		setup{tuned: true}.peer("debezium_tuned", "the same with larger batches and queues, linger 5 ms, zstd, five requests in flight"),
+		setup{tuned: true}.peer("debezium_tuned", "Debezium's outbox event router in Kafka Connect, warm, with larger batches and queues, linger 5 ms, zstd, five requests in flight"),
 	}
 }
 

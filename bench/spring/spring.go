@@ -33,11 +33,11 @@ func Peers() []benchmark.Peer {
 		setup{batch: true, concurrency: 1, maxPoll: 500}.peer("spring_batch", 1,
 			"Spring Kafka, batch listener with its defaults (500 records a poll, one thread), inbox and effect each one statement a batch"),
 		setup{batch: true, concurrency: 4, maxPoll: 2000}.peer("spring_batch_tuned", 1,
-			"the same with 2,000 records a poll and concurrency 4"),
+			"Spring Kafka, batch listener with 2,000 records a poll and concurrency 4, inbox and effect each one statement a batch"),
 		setup{concurrency: 1, maxPoll: 500}.peer("spring_record", 20,
 			"Spring Kafka, record listener with its defaults, a transaction a record"),
 		setup{concurrency: 12, maxPoll: 500}.peer("spring_record_12", 6,
-			"the same with concurrency 12, a thread a partition"),
+			"Spring Kafka, record listener with concurrency 12, a thread a partition, a transaction a record"),
 	}
 }
 

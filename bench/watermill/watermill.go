@@ -27,9 +27,9 @@ func Peers() []benchmark.Peer {
 		setup{tables: 1}.peer("watermill", 60,
 			"Watermill's forwarder, one table, its defaults but for acks=all"),
 		setup{tables: 1, batch: 1000, tuned: true}.peer("watermill_tuned", 20,
-			"the same with SubscribeBatchSize 1000 and an idempotent producer"),
+			"Watermill's forwarder, one table, SubscribeBatchSize 1000, idempotent producer"),
 		setup{tables: 12, batch: 1000, tuned: true}.peer("watermill_12_tables", 10,
-			"as watermill_tuned, twelve forwarders on twelve tables, an aggregate always in the same"),
+			"Watermill's forwarder twelve times on twelve tables, an aggregate always in the same, SubscribeBatchSize 1000, idempotent producer"),
 	}
 }
 
