@@ -90,7 +90,12 @@ func render(ctx context.Context, root string) ([]guide, error) {
 	if err != nil {
 		return nil, err
 	}
+	guarantees, err := renderGuarantees(root)
+	if err != nil {
+		return nil, err
+	}
 	return []guide{
+		{filepath.Join("docs", "guide", "guarantees.md"), guarantees},
 		{filepath.Join("docs", "guide", "metrics.md"), metrics},
 		{filepath.Join("docs", "guide", "errors.md"), problems},
 	}, nil
