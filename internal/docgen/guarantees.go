@@ -66,7 +66,7 @@ func writePitfall(b *bytes.Buffer, row []string, mutants [][]string) {
 	for _, m := range mutants {
 		names := strings.NewReplacer("^(", "", ")$", "").Replace(m[3])
 		for name := range strings.SplitSeq(names, "|") {
-			if test := fmt.Sprintf("`%s` %s", strings.TrimPrefix(m[2], "./"), name); !slices.Contains(tests, test) {
+			if test := "`" + strings.TrimPrefix(m[2], "./") + "` " + name; !slices.Contains(tests, test) {
 				tests = append(tests, test)
 			}
 		}

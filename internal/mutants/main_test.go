@@ -38,6 +38,7 @@ func module(t *testing.T, list string) {
 	}
 }
 
+//nolint:paralleltest // it works in a folder of its own, which is the process's
 func TestAMutantMustTurnItsTestRed(t *testing.T) {
 	for _, tt := range []struct {
 		name, line, verdict string
@@ -63,6 +64,7 @@ func TestAMutantMustTurnItsTestRed(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // likewise
 func TestAWrongListIsRefused(t *testing.T) {
 	module(t, "1\tminus.patch\n")
 	var stdout, stderr strings.Builder
