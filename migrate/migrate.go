@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -69,6 +70,18 @@ func Up(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	return nil
 }
 
+// makeSchema takes a lock first: of two instances that find no schema at once,
+// one would fail, IF NOT EXISTS or not.
+func makeSchema(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('factline schema ' || $1, 0))", schema); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{schema}.Sanitize())
+		return err
+	})
+}
+
 // apply runs the migrations of the only folder in files.
 func apply(ctx context.Context, pool *pgxpool.Pool, schema string, files embed.FS) (err error) {
 	db := stdlib.OpenDBFromPool(pool)
@@ -85,7 +98,7 @@ func apply(ctx context.Context, pool *pgxpool.Pool, schema string, files embed.F
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema); err != nil {
+	if err := makeSchema(ctx, pool, schema); err != nil {
 		return err
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, sqlFiles,
