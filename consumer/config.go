@@ -55,7 +55,7 @@ type Config struct {
 	// MaxChunkRecords is the most records in one transaction, of one partition or
 	// of several of a topic; 8 MiB of one partition end it as well. Larger is
 	// faster and repeats more after a crash.
-	// Default 500, at most 10000.
+	// Default 2000, at most 10000.
 	MaxChunkRecords int
 	// MaxConcurrentChunks is the most transactions at once, each of other
 	// partitions. Default 4, but not more than the pool has connections.
@@ -66,7 +66,7 @@ type Config struct {
 	// Default 0, no wait. At most 5s.
 	Linger time.Duration
 	// MaxQueuedRecords is the most records of a partition read ahead; beyond it,
-	// or 16 MiB, the partition's fetching pauses. Default 8 × MaxChunkRecords.
+	// or 16 MiB, the partition's fetching pauses. Default 4 × MaxChunkRecords.
 	MaxQueuedRecords int
 	// InPlaceAttempts is how often a failing event is tried at once, with
 	// BackoffMin in between, before it waits for the tiers of its topic's retry
@@ -131,9 +131,9 @@ type AfterEffectHook interface{ AfterEffect(group, eventID string) }
 
 // WithDefaults returns c with every unset field at its default.
 func (c Config) WithDefaults() Config {
-	c.MaxChunkRecords = or(c.MaxChunkRecords, 500)
+	c.MaxChunkRecords = or(c.MaxChunkRecords, 2000)
 	c.MaxConcurrentChunks = or(c.MaxConcurrentChunks, c.defaultConcurrency())
-	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 8*c.MaxChunkRecords)
+	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 4*c.MaxChunkRecords)
 	c.InPlaceAttempts = or(c.InPlaceAttempts, 2)
 	c.BackoffMin = or(c.BackoffMin, 10*time.Millisecond)
 	c.BackoffMax = or(c.BackoffMax, 30*time.Second)
