@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// sweepLimit bounds the aggregates of one sweep.
+	// sweepLimit bounds the aggregates of one sweep, and the failed events of each
+	// partition that it has tried again.
 	sweepLimit = 200
 	// countEvery is how many sweeps lie between two counts of what waits.
 	countEvery = 5

@@ -29,7 +29,7 @@ type Place struct {
 }
 
 // FindDue returns the events that are to be tried again now, by partition, at
-// most limit of them, and when the next one is due, which is zero where none
+// most limit of each, and when the next one is due, which is zero where none
 // waits.
 func FindDue(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time, limit int) (due map[int32][]int64, next time.Time, err error) {
 	batch := &pgx.Batch{}

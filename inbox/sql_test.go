@@ -146,3 +146,29 @@ func TestAGateMovesOnlyWhereItLiesAsLoaded(t *testing.T) {
 		})
 	}
 }
+
+// Before, one limit held for all partitions together: a partition with many
+// overdue events and a handler that hangs kept all others from their retries.
+func TestThePartitionWithManyOverdueEventsLeavesRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	now := time.Date(2026, 7, 2, 9, 0, 0, 0, time.UTC)
+	_, err := pool.Exec(t.Context(), `INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type,
+		aggregate_id, aggregate_version, event_id, event_type, block_key, value, record_time, reason, held_at, due_at)
+		SELECT 's.orders.consumer', 'orders', p, o, 'acme', 'Order', p || '_' || o, 1, 'evt_' || p || '_' || o, 'X', convert_to(p || '_' || o, 'UTF8'),
+			'{}', $1, 'RETRY', $1, $1::timestamptz + (p * 100 - o) * interval '1 minute'
+		FROM unnest(ARRAY[0, 1, 2]) p, generate_series(1, CASE p WHEN 0 THEN 50 ELSE 3 END) o`, now.Add(-2*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	due, next, err := inbox.FindDue(t.Context(), pool, "s.orders.consumer", "orders", []int32{0, 1, 2}, now, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(due[0]) != 10 || due[0][0] != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
+		t.Errorf("due = %v, want ten of partition 0, the longest overdue first, and all three of partition 1", due)
+	}
+	if want := now.Add(77 * time.Minute); !next.Equal(want) {
+		t.Errorf("next = %s, want %s, partition 2's first", next, want)
+	}
+}

@@ -11,7 +11,7 @@ ALTER TABLE factline.held_event
     -- Set while a dead letter is tried again.
     ADD COLUMN redrive_id text NOT NULL DEFAULT '',
     ADD COLUMN dead_letter_id text NOT NULL DEFAULT '';
-CREATE INDEX held_event_due ON factline.held_event (consumer, topic, due_at) WHERE reason = 'RETRY';
+CREATE INDEX held_event_due ON factline.held_event (consumer, topic, partition, due_at) WHERE reason = 'RETRY';
 
 -- REDRIVEN: it is tried again. APPLIED: that succeeded, or was no longer needed.
 -- redrives are all that were taken, so that none counts twice; redrive_id is the last.
