@@ -12,6 +12,8 @@ ALTER TABLE factline.held_event
     ADD COLUMN redrive_id text NOT NULL DEFAULT '',
     ADD COLUMN dead_letter_id text NOT NULL DEFAULT '';
 CREATE INDEX held_event_due ON factline.held_event (consumer, topic, partition, due_at) WHERE reason = 'RETRY';
+-- What a key holds back is looked up with every park and unpark.
+CREATE INDEX held_event_key ON factline.held_event (consumer, topic, tenant_id, block_key);
 
 -- REDRIVEN: it is tried again. APPLIED: that succeeded, or was no longer needed.
 -- redrives are all that were taken, so that none counts twice; redrive_id is the last.
@@ -20,6 +22,7 @@ ALTER TABLE factline.dead_letter
     ADD CONSTRAINT dead_letter_state_check CHECK (state IN ('OPEN', 'SKIPPED', 'REDRIVEN', 'APPLIED')),
     ADD COLUMN redrive_id text NOT NULL DEFAULT '',
     ADD COLUMN redrives text[] NOT NULL DEFAULT '{}';
+CREATE INDEX dead_letter_key ON factline.dead_letter (consumer, topic, tenant_id, block_key) WHERE blocks AND state = 'OPEN';
 
 -- The member that works on a partition, empty once it gave it back. One that is
 -- found by the next member died at its work, perhaps of an event.
@@ -39,6 +42,7 @@ CREATE TABLE factline.consumer_gap (
 -- +goose Down
 DROP TABLE factline.consumer_gap;
 ALTER TABLE factline.consumer_offset DROP COLUMN member;
+DROP INDEX factline.dead_letter_key;
 UPDATE factline.dead_letter SET state = 'OPEN' WHERE state = 'REDRIVEN';
 UPDATE factline.dead_letter SET state = 'SKIPPED' WHERE state = 'APPLIED';
 ALTER TABLE factline.dead_letter
@@ -47,7 +51,7 @@ ALTER TABLE factline.dead_letter
     DROP CONSTRAINT dead_letter_state_check,
     ADD CONSTRAINT dead_letter_state_check CHECK (state IN ('OPEN', 'SKIPPED'));
 DELETE FROM factline.held_event WHERE reason = 'RETRY';
-DROP INDEX factline.held_event_due;
+DROP INDEX factline.held_event_due, factline.held_event_key;
 ALTER TABLE factline.held_event
     DROP COLUMN dead_letter_id,
     DROP COLUMN redrive_id,
