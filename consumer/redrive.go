@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -15,6 +17,7 @@ import (
 // rest of the record is for people: the bytes that are tried are the database's.
 const (
 	// HeaderRedriveID names the redrive. One that was taken is not taken again.
+	// Both ids are UTF-8 without NUL, of at most 255 bytes.
 	HeaderRedriveID = "redrive-id"
 	// HeaderDeadLetterID names the dead letter.
 	HeaderDeadLetterID = "dead-letter-id"
@@ -28,6 +31,20 @@ func planRedrives(topic string) *topicPlan {
 
 // redrive asks to try a dead letter again.
 type redrive struct{ id, deadLetterID string }
+
+// maxIDBytes is far above what any tool makes.
+const maxIDBytes = 255
+
+// isReadable reports whether both ids are such as a database can look up. Anybody
+// may write to the topic, and what PostgreSQL refuses would be tried for ever.
+func (x redrive) isReadable() bool {
+	for _, id := range []string{x.id, x.deadLetterID} {
+		if len(id) > maxIDBytes || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // redriveOf reads a record of a retry topic and reports whether it is a redrive
 // for group.
@@ -62,6 +79,10 @@ func (p *partition) handleRedrives() error {
 			continue
 		}
 		redrives++
+		if !x.isReadable() {
+			p.ignore(record)
+			continue
+		}
 		if err := p.redrive(x); err != nil {
 			return err
 		}
@@ -93,6 +114,15 @@ func (p *partition) redrive(x redrive) error {
 			return err
 		}
 	}
+}
+
+// ignore passes over a redrive whose ids say nothing. They are not logged: they
+// may be of any size.
+func (p *partition) ignore(record *kgo.Record) {
+	r := p.s.r
+	r.metrics.redrives.WithLabelValues(r.cfg.Group, p.topic.Topic, "ignored").Inc()
+	r.cfg.Logger.Warn("redrive ignored: its redrive-id or dead-letter-id is no UTF-8 of at most 255 bytes without NUL; send it again with the ids as they were given",
+		"group", r.cfg.Group, "topic", p.topic.Topic, "partition", p.id, "offset", record.Offset)
 }
 
 func (r *Runner) redriven(topic string, x redrive, taken bool) {

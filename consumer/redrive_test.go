@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -142,6 +143,27 @@ func TestARedriveIsForItsGroupAlone(t *testing.T) {
 	if n := b.counter("factline_consumer_redrives_total", "taken"); n != 0 {
 		t.Errorf("%v redrives taken, want none", n)
 	}
+}
+
+// Before, an id that PostgreSQL refuses was tried for ever, and no redrive of the
+// partition behind it was taken.
+func TestARedriveWithIDsThatNoDatabaseTakesStopsNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_1")
+	b.send(order("a", 1))
+	b.start(chained(newClock(), h))
+	id := b.letter()
+	healed.Store(true)
+	for _, wrong := range []string{"r\x00", "r\xff", strings.Repeat("r", 256)} {
+		b.redrive(wrong, id, group)
+		b.redrive("r_0", wrong, group)
+	}
+	b.redrive(strings.Repeat("r", 255), id, group)
+	b.wantEffects("a/1")
+	b.wantLetter("APPLIED", 1)
+	b.wantIgnored(6)
 }
 
 // A record that merely shows what waits asks for nothing.
