@@ -323,6 +323,44 @@ func TestLatestDropsARetryThatANewerVersionOvertook(t *testing.T) {
 	b.wantEffects("a/2", "a/3")
 }
 
+// Before, the retry brought back what the tombstone had deleted.
+func TestATombstoneEndsTheRetriesOfWhatStoodBeforeIt(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	var healed atomic.Bool
+	latest := with(chained(clk, nil), mode(consumer.Latest), func(c *consumer.Config) {
+		c.Subscriptions[0].Handlers = map[string]consumer.Handler{"": forget, "OrderCaptured": func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+			if healed.Load() {
+				return record(ctx, tx, m)
+			}
+			return errors.New("not yet")
+		}}
+	})
+	b.send(order("a", 1), order("b", 1))
+	b.sendRecords(&kgo.Record{Topic: orders, Key: []byte("a")})
+	behind := b.recordOf(order("z", 1)) // it lives
+	behind.Key = []byte("a")
+	b.sendRecords(behind)
+	stop := b.start(latest)
+	b.wantNext(4)
+	b.wantHeld("b/1 RETRY", "z/1 RETRY")
+	healed.Store(true)
+	clk.add(time.Minute)
+	b.await("both retries", func() (bool, any) { return len(b.effects()) == 2, b.effects() })
+	b.wantHeld()
+	b.wantCommitted(4)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.rewindGroup(0) // the deleted event comes again, and its tombstone, which is known
+	b.start(latest)
+	b.send(order("c", 1))
+	b.await("the record behind the rewind", func() (bool, any) { return len(b.effects()) == 3, b.effects() })
+	if n := len(query[string](b, `SELECT event_id FROM app.effect WHERE event_id = 'evt_a_1'`)); n != 0 {
+		t.Error("the event that was deleted took effect")
+	}
+}
+
 func TestWhereTheContractContinuesTheKeyWaitsForTheRetriesAlone(t *testing.T) {
 	t.Parallel()
 	b, clk := setup(t, 1), newClock()

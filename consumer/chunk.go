@@ -334,7 +334,9 @@ func (r *run) change(it *item, verdict inbox.Verdict) {
 	switch verdict {
 	case inbox.Apply:
 		r.applied = append(r.applied, it)
-		if !e.Tombstone {
+		if e.Tombstone {
+			r.changes.Deleted(it.msg.Key, it.msg.Partition, it.msg.Offset)
+		} else {
 			r.changes.Done(e.EventID, it.msg.Partition, it.msg.Offset)
 		}
 	case inbox.HoldGap:

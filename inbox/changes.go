@@ -36,15 +36,18 @@ type Changes struct {
 	addresses map[Aggregate]string
 	planned   bool
 
-	done   placed
-	dead   placed
-	tries  []int32
-	gone   placed
-	held   heldColumns
-	blocks blockColumns
-	lifted []Event
-	late   []string
-	stored map[string]bool
+	done  placed
+	dead  placed
+	tries []int32
+	gone  placed
+	// deleted are tombstones, deletedKeys their record keys, in step.
+	deleted     placed
+	deletedKeys [][]byte
+	held        heldColumns
+	blocks      blockColumns
+	lifted      []Event
+	late        []string
+	stored      map[string]bool
 }
 
 // placed are event ids and where they stand, in step.
@@ -83,6 +86,13 @@ func (c *Changes) Dead(eventID string, partition int32, offset int64, attempts i
 
 // LetGo removes a held event.
 func (c *Changes) LetGo(partition int32, offset int64) { c.gone.add("", partition, offset) }
+
+// Deleted records that a tombstone takes effect: what failed of its record key at
+// lower offsets is not tried again.
+func (c *Changes) Deleted(recordKey []byte, partition int32, offset int64) {
+	c.deleted.add("", partition, offset)
+	c.deletedKeys = append(c.deletedKeys, recordKey)
+}
 
 // Held is an event to keep until its turn comes.
 type Held struct {
@@ -185,6 +195,9 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	}
 	if len(c.gone.ids) > 0 {
 		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
+	}
+	if d := c.deleted; len(d.ids) > 0 {
+		batch.Queue(statement("drop_retries"), consumer, topic, d.partitions, d.offsets, c.deletedKeys, c.now)
 	}
 	for i := range c.lifted {
 		c.queueUnblock(batch, &c.lifted[i])
