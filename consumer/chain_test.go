@@ -361,6 +361,38 @@ func TestATombstoneEndsTheRetriesOfWhatStoodBeforeIt(t *testing.T) {
 	}
 }
 
+// Before, the retry took the place of a record that stands behind it on the log.
+func TestOfSeveralRecordsWithOneVersionTheLastWinsOverARetry(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, poison string
+		want         []string
+	}{
+		{"a retry of the first leaves the last", "evt_first", []string{"evt_last"}},
+		{"a retry of the last takes the place of the first", "evt_last", []string{"evt_first", "evt_last"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b, clk := setup(t, 1), newClock()
+			h, _ := failing(tt.poison, 3, func(int64) error { return errors.New("not yet") })
+			first, last := order("a", 5), order("a", 5)
+			first.EventID, last.EventID = "evt_first", "evt_last"
+			b.send(first, last)
+			b.start(with(chained(clk, h), mode(consumer.Latest)))
+			b.wantHeld("a/5 RETRY")
+			b.wantNext(2)
+			clk.add(time.Minute)
+			b.wantHeld()
+			if got := query[string](b, `SELECT event_id FROM app.effect ORDER BY seq`); !slices.Equal(got, tt.want) {
+				t.Errorf("effects = %v, want %v", got, tt.want)
+			}
+			if by := one[string](b, `SELECT event_id FROM factline.gate`); by != "evt_last" {
+				t.Errorf("the gate has %s, want evt_last", by)
+			}
+		})
+	}
+}
+
 func TestWhereTheContractContinuesTheKeyWaitsForTheRetriesAlone(t *testing.T) {
 	t.Parallel()
 	b, clk := setup(t, 1), newClock()

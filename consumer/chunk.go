@@ -273,6 +273,9 @@ func (r *run) unread(held map[inbox.Aggregate][]int) (more []inbox.Aggregate) {
 func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 	r.changes.Moves, r.changes.NextOffsets = r.plan.Moves, r.nextOffsets()
 	for _, s := range r.plan.Steps {
+		if s.Verdict == inbox.Again {
+			r.items[s.Event].retry.GateEventID = r.plan.FailedAt[s.Event]
+		}
 		r.change(&r.items[s.Event], s.Verdict)
 	}
 	batch := &pgx.Batch{}

@@ -86,7 +86,7 @@ func (r *Runner) readHeld(p *topicPlan, h inbox.HeldRecord) (item, error) {
 		Topic: p.Topic, Partition: h.Partition, Offset: h.Offset, Key: h.Key, Headers: headers, RecordTime: h.RecordTime.UTC(),
 	}, h.Value)
 	it.held, it.retry = true, h.Retry
-	it.event.Redriven = h.Retry.DeadLetterID != ""
+	it.event.Redriven, it.event.GateEventID = h.Retry.DeadLetterID != "", h.Retry.GateEventID
 	r.awaitUpgrade(p, &it)
 	return it, nil
 }

@@ -114,9 +114,11 @@ type heldColumns struct {
 	times, due                     []time.Time
 	reasons                        []string
 	tiers, attempts                []int32
+	gates                          []string
 }
 
-// Hold keeps an event. Holding it again changes its reason alone.
+// Hold keeps an event. Holding it again changes its reason, and how far its
+// retries are.
 func (c *Changes) Hold(h Held) {
 	k := &c.held
 	k.partitions = append(k.partitions, h.Record.Partition)
@@ -136,6 +138,7 @@ func (c *Changes) Hold(h Held) {
 	k.tiers = append(k.tiers, int32(h.Retry.Tier))
 	k.attempts = append(k.attempts, int32(h.Retry.Attempts))
 	k.due = append(k.due, h.Retry.DueAt)
+	k.gates = append(k.gates, h.Retry.GateEventID)
 }
 
 type blockColumns struct {
@@ -191,7 +194,7 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	// both in one chunk, and then it is gone.
 	if h := c.held; len(h.offsets) > 0 {
 		batch.Queue(statement("hold"), consumer, topic, h.partitions, h.offsets, h.tenants, h.aggregateTypes, h.aggregateIDs,
-			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now, h.tiers, h.attempts, h.due)
+			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now, h.tiers, h.attempts, h.due, h.gates)
 	}
 	if len(c.gone.ids) > 0 {
 		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)

@@ -46,6 +46,9 @@ type Plan struct {
 	// Moves are the gates that change, ordered by aggregate, so that every
 	// transaction locks them in one order.
 	Moves []Move
+	// FailedAt are, in mode Latest, the ids that the gates had where an event is
+	// to be tried again, by the index of the event.
+	FailedAt map[int]string
 	// More are the aggregates whose held events were not looked at to the end,
 	// because of the limit.
 	More []Aggregate
@@ -67,6 +70,9 @@ func Decide(v View, events []Event, n int, release []Aggregate, limit int) Plan 
 	for i := range n {
 		verdict := d.judge(&events[i])
 		d.plan.Steps = append(d.plan.Steps, Step{Event: i, Verdict: verdict})
+		if verdict == Again && v.Mode == Latest {
+			d.failedAt(i)
+		}
 		if verdict == Apply || verdict == Advance || verdict == Dead {
 			d.release(events[i].Aggregate)
 		}
@@ -176,6 +182,8 @@ func (d *decider) judgeLatest(e *Event) Verdict {
 	switch {
 	case counted && (e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)):
 		return Duplicate
+	case counted && e.Due && e.Version == gate.Version && e.GateEventID != gate.EventID:
+		return Duplicate // the last on the log wins, and that one came while this waited
 	case e.Fault == Broken:
 		return Dead
 	case e.Fault == Failed:
@@ -183,6 +191,14 @@ func (d *decider) judgeLatest(e *Event) Verdict {
 	}
 	d.move(e, false)
 	return effect(e)
+}
+
+func (d *decider) failedAt(i int) {
+	gate, _ := d.gate(d.events[i].Aggregate)
+	if d.plan.FailedAt == nil {
+		d.plan.FailedAt = make(map[int]string)
+	}
+	d.plan.FailedAt[i] = gate.EventID
 }
 
 func effect(e *Event) Verdict {

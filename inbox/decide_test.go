@@ -64,6 +64,8 @@ func TestDecideJudgesOneRecord(t *testing.T) {
 		{"where the contract continues, a redriven event that is broken is given up again", View{Gates: at(7, "x"), Continue: true}, with(event(a, 5), func(e *Event) { e.Due, e.Redriven, e.Fault = true, true, Broken }), Dead},
 		{"unordered: an event that failed waits for its next attempt", View{Mode: Unordered}, with(event(a, 7), func(e *Event) { e.Fault = Failed }), Again},
 		{"latest: an event that failed and was overtaken is dropped", View{Mode: Latest, Gates: at(8, "x")}, with(event(a, 7), func(e *Event) { e.Fault, e.Due = Failed, true }), Duplicate},
+		{"latest: an event that failed is tried again over the one of its version before it", View{Mode: Latest, Gates: at(7, "x")}, with(event(a, 7), func(e *Event) { e.Due, e.GateEventID = true, "x" }), Apply},
+		{"latest: an event that failed is dropped where one of its version came while it waited", View{Mode: Latest, Gates: at(7, "y")}, with(event(a, 7), func(e *Event) { e.Due, e.GateEventID = true, "x" }), Duplicate},
 		{"an unreadable record is given up", View{}, Event{Fault: Unreadable}, Dead},
 		{"unordered: a version of any height is applied", View{Mode: Unordered}, event(a, 7), Apply},
 		{"unordered: a broken event is given up", View{Mode: Unordered}, with(event(a, 7), func(e *Event) { e.Fault = Broken }), Dead},

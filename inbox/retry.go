@@ -18,6 +18,8 @@ type Retry struct {
 	DueAt    time.Time
 	// HeldAt is when it was kept first.
 	HeldAt time.Time
+	// GateEventID is [Event.GateEventID].
+	GateEventID string
 	// RedriveID and DeadLetterID are set while a dead letter is tried again.
 	RedriveID, DeadLetterID string
 }
@@ -77,7 +79,7 @@ func LoadDue(ctx context.Context, tx Querier, s Scope, at Place, now time.Time) 
 
 func scanHeld(row pgx.CollectableRow) (h HeldRecord, err error) {
 	err = row.Scan(&h.Partition, &h.Offset, &h.Key, &h.Headers, &h.Value, &h.RecordTime,
-		&h.Retry.Tier, &h.Retry.Attempts, &h.Retry.HeldAt, &h.Retry.RedriveID, &h.Retry.DeadLetterID)
+		&h.Retry.Tier, &h.Retry.Attempts, &h.Retry.HeldAt, &h.Retry.GateEventID, &h.Retry.RedriveID, &h.Retry.DeadLetterID)
 	return h, err
 }
 

@@ -8,6 +8,8 @@ ALTER TABLE factline.held_event
     ADD COLUMN retry_tier smallint NOT NULL DEFAULT 0,
     ADD COLUMN attempts int NOT NULL DEFAULT 0,
     ADD COLUMN due_at timestamptz,
+    -- In mode latest: whose event the aggregate's gate had when this one failed.
+    ADD COLUMN gate_event_id text NOT NULL DEFAULT '',
     -- Set while a dead letter is tried again.
     ADD COLUMN redrive_id text NOT NULL DEFAULT '',
     ADD COLUMN dead_letter_id text NOT NULL DEFAULT '';
@@ -55,6 +57,7 @@ DROP INDEX factline.held_event_due, factline.held_event_key;
 ALTER TABLE factline.held_event
     DROP COLUMN dead_letter_id,
     DROP COLUMN redrive_id,
+    DROP COLUMN gate_event_id,
     DROP COLUMN due_at,
     DROP COLUMN attempts,
     DROP COLUMN retry_tier,
