@@ -103,8 +103,9 @@ type Config struct {
 	// SecurityAlert is told, in the transaction that gives the event up, of every
 	// event of a tenant that the service may not process and of every one that a
 	// handler called [Unauthorized]. What it appends to the outbox commits with
-	// it, and ctx carries the event as the cause; an error runs the transaction
-	// again. Nil leaves it at the log and the metric, which are there in any case.
+	// it, ctx carries the event as the cause, and factline.tenant is the tenant whose
+	// event it claims to be: row-level security shows the hook that one's rows. An
+	// error runs the transaction again. Nil leaves it at the log and the metric, which are there in any case.
 	SecurityAlert func(ctx context.Context, tx pgx.Tx, a Alert) error
 	// Logger receives what an operator should see. Nil discards.
 	Logger *slog.Logger
