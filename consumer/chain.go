@@ -67,10 +67,10 @@ func tiersOf(s Subscription, contracts Contracts) (chain []tier) {
 // tierName is a duration as contracts write it: 15m, not 15m0s.
 func tierName(d time.Duration) string {
 	name := d.String()
-	if d >= time.Minute {
+	if strings.HasSuffix(name, "m0s") {
 		name = strings.TrimSuffix(name, "0s")
 	}
-	if d >= time.Hour {
+	if strings.HasSuffix(name, "h0m") {
 		name = strings.TrimSuffix(name, "0m")
 	}
 	return name

@@ -70,6 +70,31 @@ func (b *bundle) wantAttempts(eventID string, n int) {
 	})
 }
 
+func TestTheTopicOfATierIsNamedLikeItsPause(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pause time.Duration
+		want  string
+	}{
+		{time.Minute, "1m"},
+		{15 * time.Minute, "15m"},
+		{20 * time.Minute, "20m"},
+		{time.Hour, "1h"},
+		{10 * time.Hour, "10h"},
+		{90 * time.Minute, "1h30m"},
+		{70 * time.Minute, "1h10m"},
+		{time.Hour + 30*time.Second, "1h0m30s"},
+		{90 * time.Second, "1m30s"},
+		{70 * time.Second, "1m10s"},
+		{10 * time.Second, "10s"},
+		{100 * time.Millisecond, "100ms"},
+	} {
+		if got := consumer.TierName(tt.pause); got != tt.want {
+			t.Errorf("%s is called %s, want %s", tt.pause, got, tt.want)
+		}
+	}
+}
+
 func TestTheWholeRetryChainEndsInTheDeadLetters(t *testing.T) {
 	t.Parallel()
 	b, clk := setup(t, 1), newClock()
