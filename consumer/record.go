@@ -44,6 +44,8 @@ type topicPlan struct {
 	goesOn bool
 	// tiers are the pauses of the retry chain, shortest first.
 	tiers []tier
+	// redrivesFrom is the topic that redrives come by, empty where there is none.
+	redrivesFrom string
 	// redrives is set for a retry topic, which is read for its redrives alone.
 	redrives bool
 }
@@ -60,6 +62,7 @@ func planTopic(s Subscription, contracts Contracts) *topicPlan {
 		}
 	}
 	p.tiers = tiersOf(s, contracts)
+	p.redrivesFrom = redriveTopic(s, contracts, p.tiers)
 	p.DeadLetterTopic = or(p.DeadLetterTopic, deadLetterTopic(s.Topic))
 	return p
 }

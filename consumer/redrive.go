@@ -13,7 +13,7 @@ import (
 )
 
 // The headers by which an operator's tool asks a group, in a record on the
-// shortest retry topic with [HeaderRetryGroup], to try a dead letter again. The
+// contract's shortest retry topic with [HeaderRetryGroup], to try a dead letter again. The
 // rest of the record is for people: the bytes that are tried are the database's.
 const (
 	// HeaderRedriveID names the redrive. One that was taken is not taken again.
@@ -22,6 +22,21 @@ const (
 	// HeaderDeadLetterID names the dead letter.
 	HeaderDeadLetterID = "dead-letter-id"
 )
+
+// redriveTopic is where a group looks for redrives: the contract's shortest retry
+// topic, whatever tiers the subscription has of its own, because the contract is
+// all that an operator's tool knows. Without one it is the shortest of the tiers.
+func redriveTopic(s Subscription, contracts Contracts, tiers []tier) string {
+	if contracts != nil {
+		if t, ok := contracts.Topic(s.Topic); ok && len(t.RetryTopics()) > 0 {
+			return t.RetryTopics()[0].Name
+		}
+	}
+	if len(tiers) > 0 {
+		return tiers[0].topic
+	}
+	return ""
+}
 
 // planRedrives is the plan of a retry topic: a group reads it for its redrives
 // and passes over all the rest.

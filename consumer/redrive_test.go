@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
+	"factline.dev/contract"
 )
 
 const retryTopic = "oms.order.events.retry.1m.v1"
@@ -164,6 +165,43 @@ func TestARedriveWithIDsThatNoDatabaseTakesStopsNoOther(t *testing.T) {
 	b.wantEffects("a/1")
 	b.wantLetter("APPLIED", 1)
 	b.wantIgnored(6)
+}
+
+// tiered is rules whose topic has a retry chain.
+type tiered struct{ rules }
+
+func (tiered) Topic(name string) (*contract.Topic, bool) {
+	return &contract.Topic{Name: name, OnDeadLetter: "block", RetryTiers: []string{"15m", "1m"}}, name == orders
+}
+
+// Before, a subscription with tiers of its own, or without any, never saw the
+// redrives that operators sent by the contract.
+func TestRedrivesComeByTheContractsRetryTopicWhateverTheTiers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		tiers []time.Duration
+	}{
+		{"the contract's tiers", nil},
+		{"tiers of the subscription's own", []time.Duration{5 * time.Minute}},
+		{"no tiers at all", []time.Duration{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.kafka.CreateTopic(t, retryTopic, 1, nil)
+			h, healed := healing("evt_a_1")
+			b.send(order("a", 1))
+			b.start(with(chained(newClock(), h), func(c *consumer.Config) {
+				c.Contracts, c.Subscriptions[0].RetryTiers = tiered{}, tt.tiers
+			}))
+			id := b.letter()
+			healed.Store(true)
+			b.redrive("r_1", id, group)
+			b.wantEffects("a/1")
+			b.wantLetter("APPLIED", 1)
+		})
+	}
 }
 
 // A record that merely shows what waits asks for nothing.

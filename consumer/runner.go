@@ -33,8 +33,8 @@ func New(cfg Config) (*Runner, error) {
 	for _, s := range cfg.Subscriptions {
 		p := planTopic(s, cfg.Contracts)
 		r.topics[s.Topic] = p
-		if len(p.tiers) > 0 {
-			r.topics[p.tiers[0].topic] = planRedrives(p.tiers[0].topic)
+		if p.redrivesFrom != "" {
+			r.topics[p.redrivesFrom] = planRedrives(p.redrivesFrom)
 		}
 	}
 	return r, nil
