@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -269,6 +270,51 @@ func TestRedrivesWithoutAKeyThatWaits(t *testing.T) {
 			b.wantEffects("a/2", "a/1", "a/3")
 		})
 	}
+}
+
+// Before, the first of two redrives of a key left the second as a block, and new
+// events of the key waited although the contract lets them go on.
+func TestTwoRedrivesOfAKeyBlockNothingWhereTheContractContinues(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	var healed atomic.Bool
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.AggregateVersion < 3 && !healed.Load() {
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return record(ctx, tx, m)
+	}
+	going := with(chained(newClock(), h), func(c *consumer.Config) { c.Contracts = continuing{} })
+	b.send(order("a", 1), order("a", 2), order("a", 3))
+	late := newClock()
+	late.add(-time.Hour) // it takes the redrives and tries none
+	stop := b.start(with(going, func(c *consumer.Config) { c.Now, c.SweepInterval = late.now, time.Hour }))
+	b.wantEffects("a/3")
+	for i, id := range query[string](b, `SELECT dead_letter_id FROM factline.dead_letter ORDER BY "offset"`) {
+		b.redrive(fmt.Sprintf("r_%d", i), id, group)
+	}
+	b.wantHeld("a/1 RETRY", "a/2 RETRY")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	healed.Store(true)
+	cfg := b.cfg
+	cfg.Subscriptions, cfg.Registerer = slices.Clone(cfg.Subscriptions), nil
+	going(&cfg)
+	runner, err := consumer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runner.TryAgain(t.Context(), orders, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.wantEffects("a/3", "a/1")
+	if by := query[string](b, `SELECT event_id FROM factline.blocked_key`); len(by) != 0 {
+		t.Errorf("the key is blocked by %v, want by nothing", by)
+	}
+	b.start(going)
+	b.wantEffects("a/3", "a/1", "a/2")
 }
 
 func TestARedriveSurvivesARestartBeforeItsAttempt(t *testing.T) {

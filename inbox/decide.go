@@ -130,7 +130,7 @@ func (d *decider) judgeByMode(e *Event) Verdict {
 func (d *decider) judgeOrdered(e *Event) Verdict {
 	gate, counted := d.gate(e.Aggregate)
 	counted = counted && e.Version > 0
-	if e.Due && e.Redriven && d.view.Continue && counted && e.Version <= gate.Version {
+	if d.view.Continue && counted && e.isLate(gate) {
 		return d.judgeLate(e)
 	}
 	if counted && (e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)) {
@@ -166,6 +166,14 @@ func (d *decider) judgeOrdered(e *Event) Verdict {
 	}
 	d.move(e, baseline)
 	return effect(e)
+}
+
+// isLate reports whether e was given up, the gate went on without it, and it is
+// tried again now. Where another event has its version it is no late one but a
+// conflict.
+func (e *Event) isLate(gate Position) bool {
+	passed := e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)
+	return e.Due && e.Redriven && passed
 }
 
 // judgeLate judges an event that the later ones of its aggregate did not wait

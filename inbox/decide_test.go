@@ -62,6 +62,8 @@ func TestDecideJudgesOneRecord(t *testing.T) {
 		{"a redriven event waits for the versions that are missing", View{Gates: at(4, "x"), Blocks: blockedAt(6, "ord_1/6")}, with(event(a, 6), func(e *Event) { e.Due, e.Redriven = true, true }), HoldGap},
 		{"where the contract continues, a redriven event is applied behind the later ones", View{Gates: at(7, "x"), Continue: true}, with(event(a, 5), func(e *Event) { e.Due, e.Redriven = true, true }), Apply},
 		{"where the contract continues, a redriven event that is broken is given up again", View{Gates: at(7, "x"), Continue: true}, with(event(a, 5), func(e *Event) { e.Due, e.Redriven, e.Fault = true, true, Broken }), Dead},
+		{"where the contract continues, a redriven event that the gate passed last is applied", View{Gates: at(5, "ord_1/5"), Continue: true}, with(event(a, 5), func(e *Event) { e.Due, e.Redriven = true, true }), Apply},
+		{"where the contract continues, a redriven event whose version another one has is a conflict", View{Gates: at(5, "x"), Blocks: blockedAt(5, "ord_1/5"), Continue: true}, with(event(a, 5), func(e *Event) { e.Due, e.Redriven = true, true }), Conflict},
 		{"unordered: an event that failed waits for its next attempt", View{Mode: Unordered}, with(event(a, 7), func(e *Event) { e.Fault = Failed }), Again},
 		{"latest: an event that failed and was overtaken is dropped", View{Mode: Latest, Gates: at(8, "x")}, with(event(a, 7), func(e *Event) { e.Fault, e.Due = Failed, true }), Duplicate},
 		{"latest: an event that failed is tried again over the one of its version before it", View{Mode: Latest, Gates: at(7, "x")}, with(event(a, 7), func(e *Event) { e.Due, e.GateEventID = true, "x" }), Apply},
