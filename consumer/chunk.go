@@ -60,6 +60,9 @@ type chunk struct {
 	// careful counts an attempt before it begins, counted is which one.
 	careful bool
 	counted int
+	// tried is set once an attempt may be counted: a settled tombstone takes its
+	// count along, because no other row of it stays.
+	tried bool
 	// culprit is the event that the last failed run was handling.
 	culprit *item
 }
@@ -334,6 +337,9 @@ func (r *run) releases() map[int32][]inbox.Aggregate {
 
 func (r *run) change(it *item, verdict inbox.Verdict) {
 	e := &it.event
+	if e.Tombstone && r.tried {
+		r.changes.Overtaken(it.attemptID())
+	}
 	switch verdict {
 	case inbox.Apply:
 		r.applied = append(r.applied, it)

@@ -29,6 +29,15 @@ type item struct {
 	received time.Time
 }
 
+// attemptID is what the attempts of an event are counted by. A tombstone has no
+// id, so it goes by where it stands, for as long as it is not settled.
+func (it *item) attemptID() string {
+	if !it.event.Tombstone {
+		return it.event.EventID
+	}
+	return fmt.Sprintf("tombstone:%s/%d/%d", it.msg.Topic, it.msg.Partition, it.msg.Offset)
+}
+
 // fault is why an event is given up.
 type fault struct {
 	class    Class

@@ -225,8 +225,8 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 // tried again.
 func (c *Changes) Unblock(e *Event) { c.lifted = append(c.lifted, *e) }
 
-// Overtaken removes what is known of an event that failed and came too late when
-// it was tried again.
+// Overtaken removes the count of attempts of an event that failed and came too late
+// when it was tried again, or that leaves no trace in the inbox otherwise.
 func (c *Changes) Overtaken(eventID string) { c.late = append(c.late, eventID) }
 
 func (c *Changes) queueUnblock(batch *pgx.Batch, e *Event) {
