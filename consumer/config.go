@@ -73,9 +73,10 @@ type Config struct {
 	// chain, which have one attempt each. Its partition waits during these alone.
 	// The count survives crashes. Default 2.
 	InPlaceAttempts int
-	// BackoffMin and BackoffMax bound the pause before the next attempt in place,
-	// and before a transaction is run again that the database failed. It doubles
-	// and carries up to a fifth of jitter. Default 10ms and 30s.
+	// BackoffMin and BackoffMax bound the pause before the next attempt in place.
+	// It doubles and carries up to a fifth of jitter. What database or broker failed
+	// is tried again after at most a second, however long BackoffMax is. Default
+	// 10ms and 30s.
 	BackoffMin, BackoffMax time.Duration
 	// CommitInterval is how often finished offsets go to Kafka. Crashing in
 	// between repeats deliveries, not effects. Default 100ms.

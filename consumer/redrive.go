@@ -125,7 +125,7 @@ func (p *partition) redrive(x redrive) error {
 			return errStopping
 		}
 		r.cfg.Logger.Warn("redrive not taken yet", "group", r.cfg.Group, "redrive_id", x.id, "dead_letter_id", x.deadLetterID, "error", err.Error())
-		if err := p.sleep(backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, failures)); err != nil {
+		if err := p.sleep(r.outagePause(failures)); err != nil {
 			return err
 		}
 	}

@@ -207,7 +207,7 @@ func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
 			return attempts, nil
 		}
 		p.s.r.cfg.Logger.Warn("attempt not counted yet", "event_id", it.event.EventID, "error", err.Error())
-		if err := p.sleep(backoff(p.s.r.cfg.BackoffMin, p.s.r.cfg.BackoffMax, failures)); err != nil {
+		if err := p.sleep(p.s.r.outagePause(failures)); err != nil {
 			return 0, err
 		}
 	}

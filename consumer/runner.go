@@ -77,7 +77,7 @@ func (r *Runner) checkSchema(ctx context.Context) error {
 		}
 		r.cfg.Logger.Warn("database not reached yet", "group", r.cfg.Group, "attempt", failures, "error", err.Error())
 		select {
-		case <-time.After(backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, failures)):
+		case <-time.After(r.outagePause(failures)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
