@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// sweepLimit bounds the aggregates of one sweep, and the failed events of each
-	// partition that it has tried again.
+	// sweepLimit bounds what one sweep asks of each partition: aggregates to look
+	// at, and failed events to try again.
 	sweepLimit = 200
 	// countEvery is how many sweeps lie between two counts of what waits.
 	countEvery = 5

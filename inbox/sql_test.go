@@ -174,6 +174,23 @@ func TestThePartitionWithManyOverdueEventsLeavesRoomForTheOthers(t *testing.T) {
 	}
 }
 
+func TestThePartitionWithManyDueAggregatesLeavesRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	_, err := pool.Exec(t.Context(), `INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type,
+		aggregate_id, aggregate_version, event_id, event_type, block_key, value, record_time, reason, held_at)
+		SELECT 's.orders.consumer', 'orders', p, o, 'acme', 'Order', p || '_' || o, 1, 'evt_' || p || '_' || o, 'X', convert_to(p || '_' || o, 'UTF8'),
+			'{}', now(), 'GAP', now()
+		FROM unnest(ARRAY[0, 1]) p, generate_series(1, CASE p WHEN 0 THEN 50 ELSE 3 END) o`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	due, err := inbox.Due(t.Context(), pool, "s.orders.consumer", "orders", []int32{0, 1}, 10)
+	if err != nil || len(due[0]) != 10 || len(due[1]) != 3 {
+		t.Errorf("due = %v, %v; want ten of partition 0 and all three of partition 1", due, err)
+	}
+}
+
 // Before, every park and unpark of one key read all held events and all open
 // dead letters of the topic.
 func TestParkingAndUnparkingReadTheirKeyAlone(t *testing.T) {
