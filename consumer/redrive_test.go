@@ -317,6 +317,36 @@ func TestTwoRedrivesOfAKeyBlockNothingWhereTheContractContinues(t *testing.T) {
 	b.wantEffects("a/3", "a/1", "a/2")
 }
 
+func TestARedriveGivesWayToALaterRecordOfItsVersion(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, poison string
+		want         []string
+	}{
+		{"a redrive of the first leaves the last", "evt_first", []string{"evt_last"}},
+		{"a redrive of the last takes the place of the first", "evt_last", []string{"evt_first", "evt_last"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.kafka.CreateTopic(t, retryTopic, 1, nil)
+			h, healed := healing(tt.poison)
+			first, last := order("a", 5), order("a", 5)
+			first.EventID, last.EventID = "evt_first", "evt_last"
+			b.send(first, last)
+			b.start(with(chained(newClock(), h), mode(consumer.Latest)))
+			b.wantCommitted(2)
+			id := b.letter()
+			healed.Store(true)
+			b.redrive("r_1", id, group)
+			b.wantLetter("APPLIED", 1)
+			if got := query[string](b, `SELECT event_id FROM app.effect ORDER BY seq`); !slices.Equal(got, tt.want) {
+				t.Errorf("effects = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestARedriveSurvivesARestartBeforeItsAttempt(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
