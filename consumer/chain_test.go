@@ -403,15 +403,24 @@ func TestOfSeveralRecordsWithOneVersionTheLastWinsOverARetry(t *testing.T) {
 			first, last := order("a", 5), order("a", 5)
 			first.EventID, last.EventID = "evt_first", "evt_last"
 			b.send(first, last)
-			b.start(with(chained(clk, h), mode(consumer.Latest)))
+			latest := with(chained(clk, h), mode(consumer.Latest))
+			stop := b.start(latest)
 			b.wantHeld("a/5 RETRY")
 			b.wantNext(2)
 			clk.add(time.Minute)
 			b.wantHeld()
-			if got := query[string](b, `SELECT event_id FROM app.effect ORDER BY seq`); !slices.Equal(got, tt.want) {
+			b.wantCommitted(2)
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			b.rewindGroup(0) // and both come again
+			b.start(latest)
+			b.send(order("b", 1))
+			b.wantNext(3)
+			if got := query[string](b, `SELECT event_id FROM app.effect WHERE aggregate_id = 'a' ORDER BY seq`); !slices.Equal(got, tt.want) {
 				t.Errorf("effects = %v, want %v", got, tt.want)
 			}
-			if by := one[string](b, `SELECT event_id FROM factline.gate`); by != "evt_last" {
+			if by := one[string](b, `SELECT event_id FROM factline.gate WHERE aggregate_id = 'a'`); by != "evt_last" {
 				t.Errorf("the gate has %s, want evt_last", by)
 			}
 		})

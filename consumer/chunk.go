@@ -74,6 +74,7 @@ type run struct {
 	// items are the records and then the held events.
 	items    []item
 	plan     inbox.Plan
+	gates    map[inbox.Aggregate]inbox.Position // as loaded
 	changes  *inbox.Changes
 	applied  []*item
 	letters  []*burial
@@ -185,6 +186,7 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 		loaded.View.Settled = r.settled
 		r.plan = inbox.Decide(loaded.View, events, len(r.records), r.release, r.limit)
 	}
+	r.gates = loaded.View.Gates
 	r.more = slices.Concat(r.plan.More, r.unread(loaded.View.Held))
 	r.changes = loaded.Changes(r.now)
 	r.changes.Counted = r.counted > 0

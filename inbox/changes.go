@@ -37,6 +37,7 @@ type Changes struct {
 	planned   bool
 
 	done  placed
+	past  placed
 	dead  placed
 	tries []int32
 	gone  placed
@@ -76,6 +77,12 @@ func (l *Loaded) Changes(now time.Time) *Changes {
 // Done records that an event takes effect.
 func (c *Changes) Done(eventID string, partition int32, offset int64) {
 	c.done.add(eventID, partition, offset)
+}
+
+// Passed records that an event that failed counts as settled, because a later
+// one took its place.
+func (c *Changes) Passed(eventID string, partition int32, offset int64) {
+	c.past.add(eventID, partition, offset)
 }
 
 // Dead records that an event is given up after so many attempts.
@@ -183,6 +190,9 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	consumer, topic := c.scope.Consumer, c.scope.Topic
 	if len(c.done.ids) > 0 {
 		c.queueDone(batch)
+	}
+	if d := c.past; len(d.ids) > 0 {
+		batch.Queue(statement("insert_done"), consumer, topic, d.ids, d.partitions, d.offsets, c.now, 0)
 	}
 	if d := c.dead; len(d.ids) > 0 {
 		batch.Queue(statement("insert_dead"), consumer, topic, d.ids, d.partitions, d.offsets, c.tries, c.now)
