@@ -27,29 +27,43 @@ type Alert struct {
 	Reason string
 }
 
-// alert tells of what was given up for a violation of rights.
+// alert tells of what was given up for a violation of rights. The handlers that
+// follow find the tenant as it was set for them, whatever the hook set.
 func (r *run) alert(ctx context.Context, tx pgx.Tx) error {
 	if r.r.cfg.SecurityAlert == nil {
 		return nil
 	}
+	told := false
 	for _, b := range r.letters {
 		if !b.isNew || b.fault.class != TenantViolation {
 			continue
 		}
-		it := b.item
-		inside, buffer := outbox.WithBuffer(envelope.WithCause(ctx, it.msg.Cause()), tx)
-		err := r.r.cfg.SecurityAlert(inside, tx, Alert{
-			Group: r.scope.Consumer, Service: r.r.cfg.Service, DeadLetterID: b.id, EventID: it.event.EventID,
-			EventType: it.msg.EventType, TenantID: it.event.Aggregate.TenantID, Topic: it.msg.Topic,
-			Partition: it.msg.Partition, Offset: it.msg.Offset, Reason: firstLine(b.fault.message),
-		})
-		if err == nil {
-			r.appended = r.appended || buffer.Len() > 0
-			err = buffer.Flush(inside, r.r.cfg.Outbox)
-		}
-		if err != nil {
+		told = true
+		if err := r.raise(ctx, tx, b); err != nil {
 			return fmt.Errorf("consumer: raise the security alert of %s: %w", b.id, err)
 		}
 	}
-	return nil
+	if !told {
+		return nil
+	}
+	return r.forceTenant(ctx, tx, r.tenant)
+}
+
+// raise tells of one letter, as the tenant whose event it claims to be.
+func (r *run) raise(ctx context.Context, tx pgx.Tx, b *burial) error {
+	it := b.item
+	if err := r.forceTenant(ctx, tx, it.event.Aggregate.TenantID); err != nil {
+		return err
+	}
+	inside, buffer := outbox.WithBuffer(envelope.WithCause(ctx, it.msg.Cause()), tx)
+	err := r.r.cfg.SecurityAlert(inside, tx, Alert{
+		Group: r.scope.Consumer, Service: r.r.cfg.Service, DeadLetterID: b.id, EventID: it.event.EventID,
+		EventType: it.msg.EventType, TenantID: it.event.Aggregate.TenantID, Topic: it.msg.Topic,
+		Partition: it.msg.Partition, Offset: it.msg.Offset, Reason: firstLine(b.fault.message),
+	})
+	if err != nil {
+		return err
+	}
+	r.appended = r.appended || buffer.Len() > 0
+	return buffer.Flush(inside, r.r.cfg.Outbox)
 }

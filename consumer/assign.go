@@ -36,7 +36,7 @@ func (s *session) startOffsets(ctx context.Context, fetched map[string]map[int32
 		}
 		s.r.cfg.Logger.Warn("start offsets not known yet", "group", s.r.cfg.Group, "attempt", failures, "error", err.Error())
 		select {
-		case <-time.After(backoff(s.r.cfg.BackoffMin, s.r.cfg.BackoffMax, failures)):
+		case <-time.After(s.r.outagePause(failures)):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -67,10 +67,10 @@ func tiersOf(s Subscription, contracts Contracts) (chain []tier) {
 // tierName is a duration as contracts write it: 15m, not 15m0s.
 func tierName(d time.Duration) string {
 	name := d.String()
-	if d >= time.Minute {
+	if strings.HasSuffix(name, "m0s") {
 		name = strings.TrimSuffix(name, "0s")
 	}
-	if d >= time.Hour {
+	if strings.HasSuffix(name, "h0m") {
 		name = strings.TrimSuffix(name, "0m")
 	}
 	return name
@@ -165,13 +165,25 @@ func (r *run) endRetry(it *item, verdict inbox.Verdict) {
 		return
 	}
 	if verdict == inbox.Duplicate {
-		r.changes.Overtaken(it.event.EventID)
+		r.overtaken(it)
 	}
 	blocks := slices.ContainsFunc(r.letters, func(b *burial) bool { return b.item == it && b.blocks })
 	if r.scope.Mode == Ordered && !blocks {
 		r.changes.Unblock(&it.event)
 		r.more = append(r.more, it.event.Aggregate)
 	}
+}
+
+// overtaken drops an event that came too late when it was tried again. The gate
+// tells it from then on, except where it has the gate's version: there the inbox
+// keeps it as settled, or a rewound group would apply it over the later one.
+func (r *run) overtaken(it *item) {
+	gate, counted := r.gates[it.event.Aggregate]
+	if r.scope.Mode == Latest && counted && it.event.Version == gate.Version {
+		r.changes.Passed(it.event.EventID, it.msg.Partition, it.msg.Offset)
+		return
+	}
+	r.changes.Overtaken(it.event.EventID)
 }
 
 // retryRecords are the records that show what waits for its next attempt. Their

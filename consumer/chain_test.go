@@ -70,6 +70,31 @@ func (b *bundle) wantAttempts(eventID string, n int) {
 	})
 }
 
+func TestTheTopicOfATierIsNamedLikeItsPause(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pause time.Duration
+		want  string
+	}{
+		{time.Minute, "1m"},
+		{15 * time.Minute, "15m"},
+		{20 * time.Minute, "20m"},
+		{time.Hour, "1h"},
+		{10 * time.Hour, "10h"},
+		{90 * time.Minute, "1h30m"},
+		{70 * time.Minute, "1h10m"},
+		{time.Hour + 30*time.Second, "1h0m30s"},
+		{90 * time.Second, "1m30s"},
+		{70 * time.Second, "1m10s"},
+		{10 * time.Second, "10s"},
+		{100 * time.Millisecond, "100ms"},
+	} {
+		if got := consumer.TierName(tt.pause); got != tt.want {
+			t.Errorf("%s is called %s, want %s", tt.pause, got, tt.want)
+		}
+	}
+}
+
 func TestTheWholeRetryChainEndsInTheDeadLetters(t *testing.T) {
 	t.Parallel()
 	b, clk := setup(t, 1), newClock()
@@ -321,6 +346,85 @@ func TestLatestDropsARetryThatANewerVersionOvertook(t *testing.T) {
 	}
 	b.send(order("a", 3))
 	b.wantEffects("a/2", "a/3")
+}
+
+// Before, the retry brought back what the tombstone had deleted.
+func TestATombstoneEndsTheRetriesOfWhatStoodBeforeIt(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	var healed atomic.Bool
+	latest := with(chained(clk, nil), mode(consumer.Latest), func(c *consumer.Config) {
+		c.Subscriptions[0].Handlers = map[string]consumer.Handler{"": forget, "OrderCaptured": func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+			if healed.Load() {
+				return record(ctx, tx, m)
+			}
+			return errors.New("not yet")
+		}}
+	})
+	b.send(order("a", 1), order("b", 1))
+	b.sendRecords(&kgo.Record{Topic: orders, Key: []byte("a")})
+	behind := b.recordOf(order("z", 1)) // it lives
+	behind.Key = []byte("a")
+	b.sendRecords(behind)
+	stop := b.start(latest)
+	b.wantNext(4)
+	b.wantHeld("b/1 RETRY", "z/1 RETRY")
+	healed.Store(true)
+	clk.add(time.Minute)
+	b.await("both retries", func() (bool, any) { return len(b.effects()) == 2, b.effects() })
+	b.wantHeld()
+	b.wantCommitted(4)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.rewindGroup(0) // the deleted event comes again, and its tombstone, which is known
+	b.start(latest)
+	b.send(order("c", 1))
+	b.await("the record behind the rewind", func() (bool, any) { return len(b.effects()) == 3, b.effects() })
+	if n := len(query[string](b, `SELECT event_id FROM app.effect WHERE event_id = 'evt_a_1'`)); n != 0 {
+		t.Error("the event that was deleted took effect")
+	}
+}
+
+// Before, the retry took the place of a record that stands behind it on the log.
+func TestOfSeveralRecordsWithOneVersionTheLastWinsOverARetry(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, poison string
+		want         []string
+	}{
+		{"a retry of the first leaves the last", "evt_first", []string{"evt_last"}},
+		{"a retry of the last takes the place of the first", "evt_last", []string{"evt_first", "evt_last"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b, clk := setup(t, 1), newClock()
+			h, _ := failing(tt.poison, 3, func(int64) error { return errors.New("not yet") })
+			first, last := order("a", 5), order("a", 5)
+			first.EventID, last.EventID = "evt_first", "evt_last"
+			b.send(first, last)
+			latest := with(chained(clk, h), mode(consumer.Latest))
+			stop := b.start(latest)
+			b.wantHeld("a/5 RETRY")
+			b.wantNext(2)
+			clk.add(time.Minute)
+			b.wantHeld()
+			b.wantCommitted(2)
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			b.rewindGroup(0) // and both come again
+			b.start(latest)
+			b.send(order("b", 1))
+			b.wantNext(3)
+			if got := query[string](b, `SELECT event_id FROM app.effect WHERE aggregate_id = 'a' ORDER BY seq`); !slices.Equal(got, tt.want) {
+				t.Errorf("effects = %v, want %v", got, tt.want)
+			}
+			if by := one[string](b, `SELECT event_id FROM factline.gate WHERE aggregate_id = 'a'`); by != "evt_last" {
+				t.Errorf("the gate has %s, want evt_last", by)
+			}
+		})
+	}
 }
 
 func TestWhereTheContractContinuesTheKeyWaitsForTheRetriesAlone(t *testing.T) {

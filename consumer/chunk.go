@@ -60,6 +60,9 @@ type chunk struct {
 	// careful counts an attempt before it begins, counted is which one.
 	careful bool
 	counted int
+	// tried is set once an attempt may be counted: a settled tombstone takes its
+	// count along, because no other row of it stays.
+	tried bool
 	// culprit is the event that the last failed run was handling.
 	culprit *item
 }
@@ -71,6 +74,7 @@ type run struct {
 	// items are the records and then the held events.
 	items    []item
 	plan     inbox.Plan
+	gates    map[inbox.Aggregate]inbox.Position // as loaded
 	changes  *inbox.Changes
 	applied  []*item
 	letters  []*burial
@@ -182,6 +186,7 @@ func (r *run) decide(ctx context.Context, tx pgx.Tx) error {
 		loaded.View.Settled = r.settled
 		r.plan = inbox.Decide(loaded.View, events, len(r.records), r.release, r.limit)
 	}
+	r.gates = loaded.View.Gates
 	r.more = slices.Concat(r.plan.More, r.unread(loaded.View.Held))
 	r.changes = loaded.Changes(r.now)
 	r.changes.Counted = r.counted > 0
@@ -273,6 +278,9 @@ func (r *run) unread(held map[inbox.Aggregate][]int) (more []inbox.Aggregate) {
 func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 	r.changes.Moves, r.changes.NextOffsets = r.plan.Moves, r.nextOffsets()
 	for _, s := range r.plan.Steps {
+		if s.Verdict == inbox.Again {
+			r.items[s.Event].retry.GateEventID = r.plan.FailedAt[s.Event]
+		}
 		r.change(&r.items[s.Event], s.Verdict)
 	}
 	batch := &pgx.Batch{}
@@ -331,10 +339,15 @@ func (r *run) releases() map[int32][]inbox.Aggregate {
 
 func (r *run) change(it *item, verdict inbox.Verdict) {
 	e := &it.event
+	if e.Tombstone && r.tried {
+		r.changes.Overtaken(it.attemptID())
+	}
 	switch verdict {
 	case inbox.Apply:
 		r.applied = append(r.applied, it)
-		if !e.Tombstone {
+		if e.Tombstone {
+			r.changes.Deleted(it.msg.Key, it.msg.Partition, it.msg.Offset)
+		} else {
 			r.changes.Done(e.EventID, it.msg.Partition, it.msg.Offset)
 		}
 	case inbox.HoldGap:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,42 @@ func TestViolationsOfRightsAreDeadLettersWithAnAlert(t *testing.T) {
 				return n == 1, n
 			})
 		})
+	}
+}
+
+// Before, the hook ran as the tenant of the chunk's first event, and what it set
+// stayed for that one's handler.
+func TestASecurityAlertRunsAsTheEventsTenantAndLeavesTheHandlersTheirs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var mu sync.Mutex
+	var seen []string
+	first, second := order("x", 1), order("y", 1)
+	first.TenantID, second.TenantID = "globex", "initech"
+	b.send(order("a", 1), first, order("a", 2), second)
+	b.start(func(c *consumer.Config) {
+		c.Tenants = func(tenant string) bool { return tenant == "acme" }
+		c.SecurityAlert = func(ctx context.Context, tx pgx.Tx, _ consumer.Alert) error {
+			mu.Lock()
+			defer mu.Unlock()
+			var tenant string
+			err := tx.QueryRow(ctx, `SELECT current_setting('factline.tenant')`).Scan(&tenant)
+			seen = append(seen, tenant)
+			if err == nil {
+				_, err = tx.Exec(ctx, `SELECT set_config('factline.tenant', 'umbrella', true)`)
+			}
+			return err
+		}
+	})
+	b.wantEffects("a/1", "a/2")
+	b.wantNext(4)
+	if tenants := query[string](b, `SELECT tenant_setting FROM app.effect`); !slices.Equal(tenants, []string{"acme", "acme"}) {
+		t.Errorf("the handlers ran as %v, want acme", tenants)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(seen, []string{"globex", "initech"}) {
+		t.Errorf("the hook ran as %v, want each event's tenant", seen)
 	}
 }
 

@@ -73,9 +73,10 @@ type Config struct {
 	// chain, which have one attempt each. Its partition waits during these alone.
 	// The count survives crashes. Default 2.
 	InPlaceAttempts int
-	// BackoffMin and BackoffMax bound the pause before the next attempt in place,
-	// and before a transaction is run again that the database failed. It doubles
-	// and carries up to a fifth of jitter. Default 10ms and 30s.
+	// BackoffMin and BackoffMax bound the pause before the next attempt in place.
+	// It doubles and carries up to a fifth of jitter. What database or broker failed
+	// is tried again after at most a second, however long BackoffMax is. Default
+	// 10ms and 30s.
 	BackoffMin, BackoffMax time.Duration
 	// CommitInterval is how often finished offsets go to Kafka. Crashing in
 	// between repeats deliveries, not effects. Default 100ms.
@@ -103,8 +104,9 @@ type Config struct {
 	// SecurityAlert is told, in the transaction that gives the event up, of every
 	// event of a tenant that the service may not process and of every one that a
 	// handler called [Unauthorized]. What it appends to the outbox commits with
-	// it, and ctx carries the event as the cause; an error runs the transaction
-	// again. Nil leaves it at the log and the metric, which are there in any case.
+	// it, ctx carries the event as the cause, and factline.tenant is the tenant whose
+	// event it claims to be: row-level security shows the hook that one's rows. An
+	// error runs the transaction again. Nil leaves it at the log and the metric, which are there in any case.
 	SecurityAlert func(ctx context.Context, tx pgx.Tx, a Alert) error
 	// Logger receives what an operator should see. Nil discards.
 	Logger *slog.Logger

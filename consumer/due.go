@@ -76,7 +76,7 @@ func (c *chunk) preview(ctx context.Context) (it *item, begun int, err error) {
 			return nil
 		}
 		it = &r.items[r.plan.Steps[at].Event]
-		begun, err = inbox.Attempts(ctx, tx, r.scope.Consumer, it.event.EventID)
+		begun, err = inbox.Attempts(ctx, tx, r.scope.Consumer, it.attemptID())
 		return err
 	})
 	return it, begun, err

@@ -29,6 +29,9 @@ func (r *Runner) TryAgain(ctx context.Context, topic string, id int32, offset in
 	return o.partitions[id].tryAgain(offset)
 }
 
+// TierName is how a pause is called in the name of its topic.
+func TierName(d time.Duration) string { return tierName(d) }
+
 // Statements returns every embedded statement by name.
 func Statements() map[string]string {
 	all := make(map[string]string)

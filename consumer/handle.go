@@ -56,6 +56,10 @@ func (r *run) setTenant(ctx context.Context, tx pgx.Tx, tenant string) error {
 		return nil
 	}
 	r.tenant = tenant
+	return r.forceTenant(ctx, tx, tenant)
+}
+
+func (r *run) forceTenant(ctx context.Context, tx pgx.Tx, tenant string) error {
 	if _, err := tx.Exec(ctx, statement("set_tenant"), tenant); err != nil {
 		return fmt.Errorf("consumer: set tenant: %w", err)
 	}

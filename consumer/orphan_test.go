@@ -27,6 +27,8 @@ type childConfig struct {
 	Addrs  []string
 	Tiers  []time.Duration
 	Poison string
+	// Tombstone makes a tombstone the poison, of a current-state topic.
+	Tombstone bool
 }
 
 // runChild consumes until it is killed, which its handler does itself when it
@@ -49,17 +51,8 @@ func runChild() int {
 	}
 	runner, err := consumer.New(consumer.Config{
 		Group: group, Service: service, Pool: pool, Brokers: c.Addrs, Outbox: ob, Contracts: rules{},
-		Subscriptions: []consumer.Subscription{{Topic: orders, RetryTiers: c.Tiers, Handlers: map[string]consumer.Handler{
-			"OrderCaptured": func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
-				if m.EventID == c.Poison {
-					process, _ := os.FindProcess(os.Getpid())
-					_ = process.Kill()
-					<-ctx.Done()
-				}
-				return record(ctx, tx, m)
-			},
-		}}},
-		BackoffMin: time.Millisecond, CommitInterval: 5 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
+		Subscriptions: []consumer.Subscription{c.subscription()},
+		BackoffMin:    time.Millisecond, CommitInterval: 5 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
 		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		ClientOptions: []kgo.Opt{kgo.SessionTimeout(300 * time.Millisecond), kgo.HeartbeatInterval(50 * time.Millisecond)},
 	})
@@ -70,11 +63,39 @@ func runChild() int {
 	return 1
 }
 
+// subscription is what a child does with events: it dies of the poison.
+func (c childConfig) subscription() consumer.Subscription {
+	die := func(ctx context.Context) {
+		process, _ := os.FindProcess(os.Getpid())
+		_ = process.Kill()
+		<-ctx.Done()
+	}
+	s := consumer.Subscription{Topic: orders, RetryTiers: c.Tiers, Handlers: map[string]consumer.Handler{
+		"OrderCaptured": func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+			if m.EventID == c.Poison {
+				die(ctx)
+			}
+			return record(ctx, tx, m)
+		},
+	}}
+	if c.Tombstone {
+		s.Mode = consumer.Latest
+		s.Handlers[""] = func(ctx context.Context, _ pgx.Tx, _ consumer.Message) error {
+			die(ctx)
+			return ctx.Err()
+		}
+	}
+	return s
+}
+
 // child runs a consumer process until it is killed, by itself or when done says
 // so. It reports whether it killed itself.
 func (b *bundle) child(c childConfig, done func() bool) bool {
 	b.t.Helper()
-	c.DSN, c.Addrs, c.Poison = b.dsn(), b.kafka.Addrs(), "evt_a_2"
+	c.DSN, c.Addrs = b.dsn(), b.kafka.Addrs()
+	if !c.Tombstone {
+		c.Poison = "evt_a_2"
+	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		b.t.Fatal(err)
@@ -145,6 +166,30 @@ func TestAnEventThatKillsTheProcessReachesTheDeadLetters(t *testing.T) {
 				t.Errorf("dead letter = %q of %s after %d, want the process's end after %d", d.ErrorMessage, d.EventID, d.AttemptCount, tt.attempts)
 			}
 		})
+	}
+}
+
+// Before, nobody counted a tombstone, and one that kills the process did so for
+// ever.
+func TestATombstoneThatKillsTheProcessReachesTheDeadLetters(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.send(order("a", 1))
+	b.sendRecords(&kgo.Record{Topic: orders, Key: []byte("a")})
+	b.send(order("b", 1))
+	settled := func() bool { return len(b.effects()) == 2 }
+	deaths := 0
+	for b.child(childConfig{Tombstone: true}, settled) {
+		if deaths++; deaths > 3 {
+			t.Fatalf("the process died %d times, want one in a chunk and two that count\n%s", deaths, b.logs)
+		}
+	}
+	b.wantEffects("a/1", "b/1")
+	if d := b.deadLetter(); d.OriginalValue != nil || d.AttemptCount != 2 || d.ErrorMessage != "the process ended during the attempt" {
+		t.Errorf("dead letter = %+v, want the tombstone after two attempts", d)
+	}
+	if left := query[string](b, `SELECT event_id FROM factline.inbox WHERE state <> 'DONE'`); len(left) != 0 {
+		t.Errorf("%v stay in the inbox, want nothing of the tombstone", left)
 	}
 }
 

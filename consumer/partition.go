@@ -403,8 +403,7 @@ func (p *partition) pauseAfter(c *chunk, err error, failures int) error {
 	}
 	r.cfg.Logger.Log(p.ctx, level, "transaction will be run again", "group", r.cfg.Group, "topic", c.scope.Topic,
 		"partition", p.id, "offset", p.from, "attempt", failures, "error", err.Error())
-	// Not up to BackoffMax: what comes back after an outage is not to be waited for.
-	return p.sleep(backoff(min(10*time.Millisecond, r.cfg.BackoffMin), min(time.Second, r.cfg.BackoffMax), failures))
+	return p.sleep(r.outagePause(failures))
 }
 
 func (p *partition) sleep(d time.Duration) error {
@@ -417,6 +416,13 @@ func (p *partition) sleep(d time.Duration) error {
 	case <-p.ctx.Done():
 	}
 	return errStopping
+}
+
+// outagePause is the pause before the database or the broker is asked again. It
+// does not grow up to BackoffMax: what comes back after an outage is not to be
+// waited for.
+func (r *Runner) outagePause(failures int) time.Duration {
+	return backoff(min(10*time.Millisecond, r.cfg.BackoffMin), min(time.Second, r.cfg.BackoffMax), failures)
 }
 
 // backoff is the pause before attempt n+1: doubled each time, bounded, with up

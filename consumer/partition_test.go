@@ -45,3 +45,22 @@ func TestAPauseIsNeverLaterThanItsResume(t *testing.T) {
 		t.Errorf("asked %v, paused %v; want a pause and then a resume", fetch.asked, p.paused)
 	}
 }
+
+// Before, an outage of minutes was followed by half a minute in which nothing was
+// asked, at the start, for start offsets, and where an attempt is counted.
+func TestAnOutageIsFollowedByASecondsPauseAtMost(t *testing.T) {
+	t.Parallel()
+	r := &Runner{cfg: Config{}.WithDefaults()}
+	if d := r.outagePause(1); d < 10*time.Millisecond || d > 12*time.Millisecond {
+		t.Errorf("the first pause is %s, want 10ms and up to a fifth", d)
+	}
+	if d := r.outagePause(1000); d < time.Second || d > 1200*time.Millisecond {
+		t.Errorf("a late pause is %s, want a second and up to a fifth", d)
+	}
+	for _, failures := range []int{1, 1000} {
+		r := &Runner{cfg: Config{BackoffMin: time.Microsecond, BackoffMax: time.Millisecond}}
+		if d := r.outagePause(failures); d > 1200*time.Microsecond {
+			t.Errorf("a pause of %s, want what is configured where it is shorter", d)
+		}
+	}
+}

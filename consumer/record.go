@@ -29,6 +29,15 @@ type item struct {
 	received time.Time
 }
 
+// attemptID is what the attempts of an event are counted by. A tombstone has no
+// id, so it goes by where it stands, for as long as it is not settled.
+func (it *item) attemptID() string {
+	if !it.event.Tombstone {
+		return it.event.EventID
+	}
+	return fmt.Sprintf("tombstone:%s/%d/%d", it.msg.Topic, it.msg.Partition, it.msg.Offset)
+}
+
 // fault is why an event is given up.
 type fault struct {
 	class    Class
@@ -44,6 +53,8 @@ type topicPlan struct {
 	goesOn bool
 	// tiers are the pauses of the retry chain, shortest first.
 	tiers []tier
+	// redrivesFrom is the topic that redrives come by, empty where there is none.
+	redrivesFrom string
 	// redrives is set for a retry topic, which is read for its redrives alone.
 	redrives bool
 }
@@ -60,6 +71,7 @@ func planTopic(s Subscription, contracts Contracts) *topicPlan {
 		}
 	}
 	p.tiers = tiersOf(s, contracts)
+	p.redrivesFrom = redriveTopic(s, contracts, p.tiers)
 	p.DeadLetterTopic = or(p.DeadLetterTopic, deadLetterTopic(s.Topic))
 	return p
 }
@@ -86,7 +98,7 @@ func (r *Runner) readHeld(p *topicPlan, h inbox.HeldRecord) (item, error) {
 		Topic: p.Topic, Partition: h.Partition, Offset: h.Offset, Key: h.Key, Headers: headers, RecordTime: h.RecordTime.UTC(),
 	}, h.Value)
 	it.held, it.retry = true, h.Retry
-	it.event.Redriven = h.Retry.DeadLetterID != ""
+	it.event.Redriven, it.event.GateEventID = h.Retry.DeadLetterID != "", h.Retry.GateEventID
 	r.awaitUpgrade(p, &it)
 	return it, nil
 }

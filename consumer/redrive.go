@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -11,14 +13,30 @@ import (
 )
 
 // The headers by which an operator's tool asks a group, in a record on the
-// shortest retry topic with [HeaderRetryGroup], to try a dead letter again. The
+// contract's shortest retry topic with [HeaderRetryGroup], to try a dead letter again. The
 // rest of the record is for people: the bytes that are tried are the database's.
 const (
 	// HeaderRedriveID names the redrive. One that was taken is not taken again.
+	// Both ids are UTF-8 without NUL, of at most 255 bytes.
 	HeaderRedriveID = "redrive-id"
 	// HeaderDeadLetterID names the dead letter.
 	HeaderDeadLetterID = "dead-letter-id"
 )
+
+// redriveTopic is where a group looks for redrives: the contract's shortest retry
+// topic, whatever tiers the subscription has of its own, because the contract is
+// all that an operator's tool knows. Without one it is the shortest of the tiers.
+func redriveTopic(s Subscription, contracts Contracts, tiers []tier) string {
+	if contracts != nil {
+		if t, ok := contracts.Topic(s.Topic); ok && len(t.RetryTopics()) > 0 {
+			return t.RetryTopics()[0].Name
+		}
+	}
+	if len(tiers) > 0 {
+		return tiers[0].topic
+	}
+	return ""
+}
 
 // planRedrives is the plan of a retry topic: a group reads it for its redrives
 // and passes over all the rest.
@@ -28,6 +46,20 @@ func planRedrives(topic string) *topicPlan {
 
 // redrive asks to try a dead letter again.
 type redrive struct{ id, deadLetterID string }
+
+// maxIDBytes is far above what any tool makes.
+const maxIDBytes = 255
+
+// isReadable reports whether both ids are such as a database can look up. Anybody
+// may write to the topic, and what PostgreSQL refuses would be tried for ever.
+func (x redrive) isReadable() bool {
+	for _, id := range []string{x.id, x.deadLetterID} {
+		if len(id) > maxIDBytes || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // redriveOf reads a record of a retry topic and reports whether it is a redrive
 // for group.
@@ -62,6 +94,10 @@ func (p *partition) handleRedrives() error {
 			continue
 		}
 		redrives++
+		if !x.isReadable() {
+			p.ignore(record)
+			continue
+		}
 		if err := p.redrive(x); err != nil {
 			return err
 		}
@@ -89,10 +125,19 @@ func (p *partition) redrive(x redrive) error {
 			return errStopping
 		}
 		r.cfg.Logger.Warn("redrive not taken yet", "group", r.cfg.Group, "redrive_id", x.id, "dead_letter_id", x.deadLetterID, "error", err.Error())
-		if err := p.sleep(backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, failures)); err != nil {
+		if err := p.sleep(r.outagePause(failures)); err != nil {
 			return err
 		}
 	}
+}
+
+// ignore passes over a redrive whose ids say nothing. They are not logged: they
+// may be of any size.
+func (p *partition) ignore(record *kgo.Record) {
+	r := p.s.r
+	r.metrics.redrives.WithLabelValues(r.cfg.Group, p.topic.Topic, "ignored").Inc()
+	r.cfg.Logger.Warn("redrive ignored: its redrive-id or dead-letter-id is no UTF-8 of at most 255 bytes without NUL; send it again with the ids as they were given",
+		"group", r.cfg.Group, "topic", p.topic.Topic, "partition", p.id, "offset", record.Offset)
 }
 
 func (r *Runner) redriven(topic string, x redrive, taken bool) {

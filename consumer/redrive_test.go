@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
+	"factline.dev/contract"
 )
 
 const retryTopic = "oms.order.events.retry.1m.v1"
@@ -144,6 +147,64 @@ func TestARedriveIsForItsGroupAlone(t *testing.T) {
 	}
 }
 
+// Before, an id that PostgreSQL refuses was tried for ever, and no redrive of the
+// partition behind it was taken.
+func TestARedriveWithIDsThatNoDatabaseTakesStopsNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	h, healed := healing("evt_a_1")
+	b.send(order("a", 1))
+	b.start(chained(newClock(), h))
+	id := b.letter()
+	healed.Store(true)
+	for _, wrong := range []string{"r\x00", "r\xff", strings.Repeat("r", 256)} {
+		b.redrive(wrong, id, group)
+		b.redrive("r_0", wrong, group)
+	}
+	b.redrive(strings.Repeat("r", 255), id, group)
+	b.wantEffects("a/1")
+	b.wantLetter("APPLIED", 1)
+	b.wantIgnored(6)
+}
+
+// tiered is rules whose topic has a retry chain.
+type tiered struct{ rules }
+
+func (tiered) Topic(name string) (*contract.Topic, bool) {
+	return &contract.Topic{Name: name, OnDeadLetter: "block", RetryTiers: []string{"15m", "1m"}}, name == orders
+}
+
+// Before, a subscription with tiers of its own, or without any, never saw the
+// redrives that operators sent by the contract.
+func TestRedrivesComeByTheContractsRetryTopicWhateverTheTiers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		tiers []time.Duration
+	}{
+		{"the contract's tiers", nil},
+		{"tiers of the subscription's own", []time.Duration{5 * time.Minute}},
+		{"no tiers at all", []time.Duration{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.kafka.CreateTopic(t, retryTopic, 1, nil)
+			h, healed := healing("evt_a_1")
+			b.send(order("a", 1))
+			b.start(with(chained(newClock(), h), func(c *consumer.Config) {
+				c.Contracts, c.Subscriptions[0].RetryTiers = tiered{}, tt.tiers
+			}))
+			id := b.letter()
+			healed.Store(true)
+			b.redrive("r_1", id, group)
+			b.wantEffects("a/1")
+			b.wantLetter("APPLIED", 1)
+		})
+	}
+}
+
 // A record that merely shows what waits asks for nothing.
 func TestRecordsOfTheChainAreNoRedrives(t *testing.T) {
 	t.Parallel()
@@ -207,6 +268,81 @@ func TestRedrivesWithoutAKeyThatWaits(t *testing.T) {
 			b.wantLetter("APPLIED", 2)
 			b.send(order("a", 3))
 			b.wantEffects("a/2", "a/1", "a/3")
+		})
+	}
+}
+
+// Before, the first of two redrives of a key left the second as a block, and new
+// events of the key waited although the contract lets them go on.
+func TestTwoRedrivesOfAKeyBlockNothingWhereTheContractContinues(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	var healed atomic.Bool
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.AggregateVersion < 3 && !healed.Load() {
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return record(ctx, tx, m)
+	}
+	going := with(chained(newClock(), h), func(c *consumer.Config) { c.Contracts = continuing{} })
+	b.send(order("a", 1), order("a", 2), order("a", 3))
+	late := newClock()
+	late.add(-time.Hour) // it takes the redrives and tries none
+	stop := b.start(with(going, func(c *consumer.Config) { c.Now, c.SweepInterval = late.now, time.Hour }))
+	b.wantEffects("a/3")
+	for i, id := range query[string](b, `SELECT dead_letter_id FROM factline.dead_letter ORDER BY "offset"`) {
+		b.redrive(fmt.Sprintf("r_%d", i), id, group)
+	}
+	b.wantHeld("a/1 RETRY", "a/2 RETRY")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	healed.Store(true)
+	cfg := b.cfg
+	cfg.Subscriptions, cfg.Registerer = slices.Clone(cfg.Subscriptions), nil
+	going(&cfg)
+	runner, err := consumer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runner.TryAgain(t.Context(), orders, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.wantEffects("a/3", "a/1")
+	if by := query[string](b, `SELECT event_id FROM factline.blocked_key`); len(by) != 0 {
+		t.Errorf("the key is blocked by %v, want by nothing", by)
+	}
+	b.start(going)
+	b.wantEffects("a/3", "a/1", "a/2")
+}
+
+func TestARedriveGivesWayToALaterRecordOfItsVersion(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, poison string
+		want         []string
+	}{
+		{"a redrive of the first leaves the last", "evt_first", []string{"evt_last"}},
+		{"a redrive of the last takes the place of the first", "evt_last", []string{"evt_first", "evt_last"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.kafka.CreateTopic(t, retryTopic, 1, nil)
+			h, healed := healing(tt.poison)
+			first, last := order("a", 5), order("a", 5)
+			first.EventID, last.EventID = "evt_first", "evt_last"
+			b.send(first, last)
+			b.start(with(chained(newClock(), h), mode(consumer.Latest)))
+			b.wantCommitted(2)
+			id := b.letter()
+			healed.Store(true)
+			b.redrive("r_1", id, group)
+			b.wantLetter("APPLIED", 1)
+			if got := query[string](b, `SELECT event_id FROM app.effect ORDER BY seq`); !slices.Equal(got, tt.want) {
+				t.Errorf("effects = %v, want %v", got, tt.want)
+			}
 		})
 	}
 }

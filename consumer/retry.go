@@ -120,10 +120,10 @@ func (p *partition) count(c *chunk) error {
 		return nil
 	}
 	it, begun, err := p.preview(c)
-	if err != nil || it == nil || it.event.Tombstone {
+	if err != nil || it == nil {
 		return err
 	}
-	c.culprit = it
+	c.culprit, c.tried = it, true
 	if it.event.Due && begun > it.retry.Attempts || !it.event.Due && begun >= p.s.r.cfg.InPlaceAttempts {
 		return p.failedAfter(c, errDied, begun)
 	}
@@ -153,7 +153,7 @@ func (p *partition) uncount(c *chunk) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()
 	r, it := p.s.r, c.culprit
-	if err := inbox.UncountAttempt(ctx, r.cfg.Pool, r.cfg.Group, it.event.EventID, c.counted); err != nil {
+	if err := inbox.UncountAttempt(ctx, r.cfg.Pool, r.cfg.Group, it.attemptID(), c.counted); err != nil {
 		r.logEvent(slog.LevelWarn, it, "an attempt that did not end stays counted", "attempt", c.counted, "error", err.Error())
 	}
 }
@@ -196,11 +196,10 @@ func (p *partition) failedAfter(c *chunk, cause error, attempts int) error {
 // countAttempt retries until the database answers: an attempt that is not
 // counted would make a crashing handler run for ever.
 func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
-	if it.event.Tombstone {
-		return memory, nil
-	}
+	event := it.event
+	event.EventID, c.tried = it.attemptID(), true
 	for failures := 1; ; failures++ {
-		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, c.scope, &it.event, it.msg.Offset, p.s.r.cfg.Now())
+		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, c.scope, &event, it.msg.Offset, p.s.r.cfg.Now())
 		if err == nil && settled {
 			return memory, nil // the other owner was faster: the next run finds a duplicate
 		}
@@ -208,7 +207,7 @@ func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
 			return attempts, nil
 		}
 		p.s.r.cfg.Logger.Warn("attempt not counted yet", "event_id", it.event.EventID, "error", err.Error())
-		if err := p.sleep(backoff(p.s.r.cfg.BackoffMin, p.s.r.cfg.BackoffMax, failures)); err != nil {
+		if err := p.sleep(p.s.r.outagePause(failures)); err != nil {
 			return 0, err
 		}
 	}

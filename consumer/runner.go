@@ -33,8 +33,8 @@ func New(cfg Config) (*Runner, error) {
 	for _, s := range cfg.Subscriptions {
 		p := planTopic(s, cfg.Contracts)
 		r.topics[s.Topic] = p
-		if len(p.tiers) > 0 {
-			r.topics[p.tiers[0].topic] = planRedrives(p.tiers[0].topic)
+		if p.redrivesFrom != "" {
+			r.topics[p.redrivesFrom] = planRedrives(p.redrivesFrom)
 		}
 	}
 	return r, nil
@@ -77,7 +77,7 @@ func (r *Runner) checkSchema(ctx context.Context) error {
 		}
 		r.cfg.Logger.Warn("database not reached yet", "group", r.cfg.Group, "attempt", failures, "error", err.Error())
 		select {
-		case <-time.After(backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, failures)):
+		case <-time.After(r.outagePause(failures)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

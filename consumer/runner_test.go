@@ -1,6 +1,7 @@
 package consumer_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -29,6 +30,28 @@ func TestEventsTakeEffectOnceInOrder(t *testing.T) {
 	b.start(nil)
 	b.send(order("a", 4))
 	b.wantEffects("a/1", "a/2", "b/1", "a/3", "a/4")
+}
+
+func TestADatabaseThatLacksATableIsRefusedAtTheStart(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"consumer_gap", "blocked_key"} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			if _, err := b.pool.Exec(t.Context(), `DROP TABLE factline.`+table); err != nil {
+				t.Fatal(err)
+			}
+			runner, err := consumer.New(b.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patient)
+			defer cancel()
+			if err := runner.Run(ctx); err == nil || !strings.Contains(err.Error(), "lacks 1 of the library's tables; run migrate.Up") {
+				t.Errorf("Run = %v, want a refusal that says what to do", err)
+			}
+		})
+	}
 }
 
 func TestBulkHandlerGetsOneTenantAtATime(t *testing.T) {

@@ -97,7 +97,8 @@ type Subscription struct {
 	// in place, shortest first; the record that shows what waits goes to a topic
 	// each, base.retry.15m.v1 for a topic base.v1. Default the contract's; without
 	// contracts 1m, 15m and 1h. Empty and not nil has none: the event is given up
-	// after the attempts in place.
+	// after the attempts in place. Redrives come by the contract's shortest retry
+	// topic in any case.
 	RetryTiers []time.Duration
 	// UnknownVersionWait keeps an event of a version that the catalogue does not
 	// hold, with its key, for a reader that does: producers may be upgraded first.

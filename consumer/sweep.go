@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// sweepLimit bounds the aggregates of one sweep.
+	// sweepLimit bounds what one sweep asks of each partition: aggregates to look
+	// at, and failed events to try again.
 	sweepLimit = 200
 	// countEvery is how many sweeps lie between two counts of what waits.
 	countEvery = 5

@@ -36,15 +36,19 @@ type Changes struct {
 	addresses map[Aggregate]string
 	planned   bool
 
-	done   placed
-	dead   placed
-	tries  []int32
-	gone   placed
-	held   heldColumns
-	blocks blockColumns
-	lifted []Event
-	late   []string
-	stored map[string]bool
+	done  placed
+	past  placed
+	dead  placed
+	tries []int32
+	gone  placed
+	// deleted are tombstones, deletedKeys their record keys, in step.
+	deleted     placed
+	deletedKeys [][]byte
+	held        heldColumns
+	blocks      blockColumns
+	lifted      []Event
+	late        []string
+	stored      map[string]bool
 }
 
 // placed are event ids and where they stand, in step.
@@ -75,6 +79,12 @@ func (c *Changes) Done(eventID string, partition int32, offset int64) {
 	c.done.add(eventID, partition, offset)
 }
 
+// Passed records that an event that failed counts as settled, because a later
+// one took its place.
+func (c *Changes) Passed(eventID string, partition int32, offset int64) {
+	c.past.add(eventID, partition, offset)
+}
+
 // Dead records that an event is given up after so many attempts.
 func (c *Changes) Dead(eventID string, partition int32, offset int64, attempts int) {
 	c.dead.add(eventID, partition, offset)
@@ -83,6 +93,13 @@ func (c *Changes) Dead(eventID string, partition int32, offset int64, attempts i
 
 // LetGo removes a held event.
 func (c *Changes) LetGo(partition int32, offset int64) { c.gone.add("", partition, offset) }
+
+// Deleted records that a tombstone takes effect: what failed of its record key at
+// lower offsets is not tried again.
+func (c *Changes) Deleted(recordKey []byte, partition int32, offset int64) {
+	c.deleted.add("", partition, offset)
+	c.deletedKeys = append(c.deletedKeys, recordKey)
+}
 
 // Held is an event to keep until its turn comes.
 type Held struct {
@@ -104,9 +121,11 @@ type heldColumns struct {
 	times, due                     []time.Time
 	reasons                        []string
 	tiers, attempts                []int32
+	gates                          []string
 }
 
-// Hold keeps an event. Holding it again changes its reason alone.
+// Hold keeps an event. Holding it again changes its reason, and how far its
+// retries are.
 func (c *Changes) Hold(h Held) {
 	k := &c.held
 	k.partitions = append(k.partitions, h.Record.Partition)
@@ -126,6 +145,7 @@ func (c *Changes) Hold(h Held) {
 	k.tiers = append(k.tiers, int32(h.Retry.Tier))
 	k.attempts = append(k.attempts, int32(h.Retry.Attempts))
 	k.due = append(k.due, h.Retry.DueAt)
+	k.gates = append(k.gates, h.Retry.GateEventID)
 }
 
 type blockColumns struct {
@@ -171,6 +191,9 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	if len(c.done.ids) > 0 {
 		c.queueDone(batch)
 	}
+	if d := c.past; len(d.ids) > 0 {
+		batch.Queue(statement("insert_done"), consumer, topic, d.ids, d.partitions, d.offsets, c.now, 0)
+	}
 	if d := c.dead; len(d.ids) > 0 {
 		batch.Queue(statement("insert_dead"), consumer, topic, d.ids, d.partitions, d.offsets, c.tries, c.now)
 	}
@@ -181,10 +204,13 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	// both in one chunk, and then it is gone.
 	if h := c.held; len(h.offsets) > 0 {
 		batch.Queue(statement("hold"), consumer, topic, h.partitions, h.offsets, h.tenants, h.aggregateTypes, h.aggregateIDs,
-			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now, h.tiers, h.attempts, h.due)
+			h.versions, h.eventIDs, h.types, h.blockKeys, h.keys, h.headers, h.data, h.times, h.reasons, c.now, h.tiers, h.attempts, h.due, h.gates)
 	}
 	if len(c.gone.ids) > 0 {
 		batch.Queue(statement("let_go"), consumer, topic, c.gone.partitions, c.gone.offsets)
+	}
+	if d := c.deleted; len(d.ids) > 0 {
+		batch.Queue(statement("drop_retries"), consumer, topic, d.partitions, d.offsets, c.deletedKeys, c.now)
 	}
 	for i := range c.lifted {
 		c.queueUnblock(batch, &c.lifted[i])
@@ -209,8 +235,8 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 // tried again.
 func (c *Changes) Unblock(e *Event) { c.lifted = append(c.lifted, *e) }
 
-// Overtaken removes what is known of an event that failed and came too late when
-// it was tried again.
+// Overtaken removes the count of attempts of an event that failed and came too late
+// when it was tried again, or that leaves no trace in the inbox otherwise.
 func (c *Changes) Overtaken(eventID string) { c.late = append(c.late, eventID) }
 
 func (c *Changes) queueUnblock(batch *pgx.Batch, e *Event) {

@@ -46,6 +46,9 @@ type Plan struct {
 	// Moves are the gates that change, ordered by aggregate, so that every
 	// transaction locks them in one order.
 	Moves []Move
+	// FailedAt are, in mode Latest, the ids that the gates had where an event is
+	// to be tried again, by the index of the event.
+	FailedAt map[int]string
 	// More are the aggregates whose held events were not looked at to the end,
 	// because of the limit.
 	More []Aggregate
@@ -67,6 +70,9 @@ func Decide(v View, events []Event, n int, release []Aggregate, limit int) Plan 
 	for i := range n {
 		verdict := d.judge(&events[i])
 		d.plan.Steps = append(d.plan.Steps, Step{Event: i, Verdict: verdict})
+		if verdict == Again && v.Mode == Latest {
+			d.failedAt(i)
+		}
 		if verdict == Apply || verdict == Advance || verdict == Dead {
 			d.release(events[i].Aggregate)
 		}
@@ -124,7 +130,7 @@ func (d *decider) judgeByMode(e *Event) Verdict {
 func (d *decider) judgeOrdered(e *Event) Verdict {
 	gate, counted := d.gate(e.Aggregate)
 	counted = counted && e.Version > 0
-	if e.Due && e.Redriven && d.view.Continue && counted && e.Version <= gate.Version {
+	if d.view.Continue && counted && e.isLate(gate) {
 		return d.judgeLate(e)
 	}
 	if counted && (e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)) {
@@ -162,6 +168,14 @@ func (d *decider) judgeOrdered(e *Event) Verdict {
 	return effect(e)
 }
 
+// isLate reports whether e was given up, the gate went on without it, and it is
+// tried again now. Where another event has its version it is no late one but a
+// conflict.
+func (e *Event) isLate(gate Position) bool {
+	passed := e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)
+	return e.Due && e.Redriven && passed
+}
+
 // judgeLate judges an event that the later ones of its aggregate did not wait
 // for. It moves nothing.
 func (d *decider) judgeLate(e *Event) Verdict {
@@ -176,6 +190,8 @@ func (d *decider) judgeLatest(e *Event) Verdict {
 	switch {
 	case counted && (e.Version < gate.Version || (e.Version == gate.Version && e.EventID == gate.EventID)):
 		return Duplicate
+	case counted && e.Due && e.Version == gate.Version && e.GateEventID != gate.EventID:
+		return Duplicate // the last on the log wins, and that one came while this waited
 	case e.Fault == Broken:
 		return Dead
 	case e.Fault == Failed:
@@ -183,6 +199,14 @@ func (d *decider) judgeLatest(e *Event) Verdict {
 	}
 	d.move(e, false)
 	return effect(e)
+}
+
+func (d *decider) failedAt(i int) {
+	gate, _ := d.gate(d.events[i].Aggregate)
+	if d.plan.FailedAt == nil {
+		d.plan.FailedAt = make(map[int]string)
+	}
+	d.plan.FailedAt[i] = gate.EventID
 }
 
 func effect(e *Event) Verdict {

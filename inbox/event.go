@@ -46,6 +46,9 @@ type Event struct {
 	// Due is an event that failed and whose turn has come: its own block does not
 	// stop it.
 	Due bool
+	// GateEventID is, in mode Latest, whose event the gate had when a Due event
+	// failed. Another one of the same version came later and stays.
+	GateEventID string
 	// Redriven is an event that was given up and is tried again. Where
 	// [View.Continue] let the later ones go on, it comes after them.
 	Redriven bool

@@ -18,6 +18,8 @@ type Retry struct {
 	DueAt    time.Time
 	// HeldAt is when it was kept first.
 	HeldAt time.Time
+	// GateEventID is [Event.GateEventID].
+	GateEventID string
 	// RedriveID and DeadLetterID are set while a dead letter is tried again.
 	RedriveID, DeadLetterID string
 }
@@ -29,7 +31,7 @@ type Place struct {
 }
 
 // FindDue returns the events that are to be tried again now, by partition, at
-// most limit of them, and when the next one is due, which is zero where none
+// most limit of each, and when the next one is due, which is zero where none
 // waits.
 func FindDue(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time, limit int) (due map[int32][]int64, next time.Time, err error) {
 	batch := &pgx.Batch{}
@@ -77,7 +79,7 @@ func LoadDue(ctx context.Context, tx Querier, s Scope, at Place, now time.Time) 
 
 func scanHeld(row pgx.CollectableRow) (h HeldRecord, err error) {
 	err = row.Scan(&h.Partition, &h.Offset, &h.Key, &h.Headers, &h.Value, &h.RecordTime,
-		&h.Retry.Tier, &h.Retry.Attempts, &h.Retry.HeldAt, &h.Retry.RedriveID, &h.Retry.DeadLetterID)
+		&h.Retry.Tier, &h.Retry.Attempts, &h.Retry.HeldAt, &h.Retry.GateEventID, &h.Retry.RedriveID, &h.Retry.DeadLetterID)
 	return h, err
 }
 

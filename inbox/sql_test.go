@@ -3,6 +3,7 @@ package inbox_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,4 +146,124 @@ func TestAGateMovesOnlyWhereItLiesAsLoaded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Before, one limit held for all partitions together: a partition with many
+// overdue events and a handler that hangs kept all others from their retries.
+func TestThePartitionWithManyOverdueEventsLeavesRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	now := time.Date(2026, 7, 2, 9, 0, 0, 0, time.UTC)
+	_, err := pool.Exec(t.Context(), `INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type,
+		aggregate_id, aggregate_version, event_id, event_type, block_key, value, record_time, reason, held_at, due_at)
+		SELECT 's.orders.consumer', 'orders', p, o, 'acme', 'Order', p || '_' || o, 1, 'evt_' || p || '_' || o, 'X', convert_to(p || '_' || o, 'UTF8'),
+			'{}', $1, 'RETRY', $1, $1::timestamptz + (p * 100 - o) * interval '1 minute'
+		FROM unnest(ARRAY[0, 1, 2]) p, generate_series(1, CASE p WHEN 0 THEN 50 ELSE 3 END) o`, now.Add(-2*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	due, next, err := inbox.FindDue(t.Context(), pool, "s.orders.consumer", "orders", []int32{0, 1, 2}, now, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(due[0]) != 10 || due[0][0] != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
+		t.Errorf("due = %v, want ten of partition 0, the longest overdue first, and all three of partition 1", due)
+	}
+	if want := now.Add(77 * time.Minute); !next.Equal(want) {
+		t.Errorf("next = %s, want %s, partition 2's first", next, want)
+	}
+}
+
+func TestThePartitionWithManyDueAggregatesLeavesRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	_, err := pool.Exec(t.Context(), `INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type,
+		aggregate_id, aggregate_version, event_id, event_type, block_key, value, record_time, reason, held_at)
+		SELECT 's.orders.consumer', 'orders', p, o, 'acme', 'Order', p || '_' || o, 1, 'evt_' || p || '_' || o, 'X', convert_to(p || '_' || o, 'UTF8'),
+			'{}', now(), 'GAP', now()
+		FROM unnest(ARRAY[0, 1]) p, generate_series(1, CASE p WHEN 0 THEN 50 ELSE 3 END) o`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	due, err := inbox.Due(t.Context(), pool, "s.orders.consumer", "orders", []int32{0, 1}, 10)
+	if err != nil || len(due[0]) != 10 || len(due[1]) != 3 {
+		t.Errorf("due = %v, %v; want ten of partition 0 and all three of partition 1", due, err)
+	}
+}
+
+// Before, every park and unpark of one key read all held events and all open
+// dead letters of the topic.
+func TestParkingAndUnparkingReadTheirKeyAlone(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	fill(t, pool)
+	for _, tt := range []struct {
+		name, statement, values string
+		indexes                 []string
+	}{
+		{"what waits for a version, once the key is unblocked", "wait_for_gap", `'c', 't', 'acme', 'k7'`, []string{"held_event_key"}},
+		{"what waits for a block, once the key is blocked", "wait_for_block", `'c', 't', '{acme}', '{k7}'`, []string{"held_event_key"}},
+		{"what takes the block over", "block_by_next", `'c', 't', 'acme', 'k7', now()`, []string{"held_event_key", "dead_letter_key"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			plan := explain(t, pool, inbox.Statements()[tt.statement+".sql"], tt.values)
+			for _, index := range tt.indexes {
+				if !strings.Contains(plan, index) {
+					t.Errorf("%s does not use %s:\n%s", tt.statement, index, plan)
+				}
+			}
+		})
+	}
+}
+
+// fill gives a consumer a topic with many keys that wait and many open letters.
+func fill(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	for _, sql := range []string{
+		`INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id, aggregate_version,
+			event_id, event_type, block_key, value, record_time, reason, held_at)
+		SELECT 'c', 't', n % 3, n, 'acme', 'Order', 'k' || n % 2000, n / 2000 + 2, 'evt_' || n, 'X', convert_to('k' || n % 2000, 'UTF8'),
+			'{}', now(), (ARRAY['GAP', 'BLOCKED', 'RETRY', 'RETRY'])[1 + n % 4], now()
+		FROM generate_series(1, 4000) n`,
+		`INSERT INTO factline.blocked_key (consumer, topic, tenant_id, record_key, partition, aggregate_type, aggregate_id, aggregate_version,
+			event_id, dead_letter_id, reason, blocked_at)
+		SELECT 'c', 't', 'acme', convert_to('k' || n, 'UTF8'), n % 3, 'Order', 'k' || n, 1, 'evt_b' || n, 'dlt_' || n, 'HANDLER_FAILED', now()
+		FROM generate_series(1, 2000, 2) n`,
+		`INSERT INTO factline.dead_letter (dead_letter_id, consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
+			aggregate_version, event_id, event_type, error_class, error_message, attempts, blocks, block_key, failed_at, state)
+		SELECT 'dlt_' || n, 'c', 't', n % 3, 10000 + n, 'acme', 'Order', 'k' || n, 1, 'evt_b' || n, 'X', 'HANDLER_FAILED', '', 1, true,
+			convert_to('k' || n, 'UTF8'), now(), 'OPEN'
+		FROM generate_series(1, 2000) n`,
+		`ANALYZE factline.held_event, factline.blocked_key, factline.dead_letter`,
+	} {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// explain returns the plan of a statement as the transactions of a consumer have
+// it.
+func explain(t *testing.T, pool *pgxpool.Pool, sql, values string) string {
+	t.Helper()
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for _, setup := range []string{`SET enable_seqscan = off`, `SET plan_cache_mode = force_generic_plan`, `DEALLOCATE ALL`, `PREPARE plan AS ` + sql} {
+		if _, err := conn.Exec(t.Context(), setup, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := conn.Query(t.Context(), `EXPLAIN (COSTS OFF) EXECUTE plan (`+values+`)`, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
 }

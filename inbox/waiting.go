@@ -9,7 +9,7 @@ import (
 )
 
 // Due returns the aggregates with a held event whose turn has come, by
-// partition, at most limit of them.
+// partition, at most limit of each.
 func Due(ctx context.Context, db Querier, consumer, topic string, partitions []int32, limit int) (map[int32][]Aggregate, error) {
 	rows, err := db.Query(ctx, statement("due"), consumer, topic, partitions, limit)
 	if err != nil {

@@ -1,7 +1,7 @@
 -- The lowest versions first: they become due first, and a hot aggregate with
 -- thousands of held events must not be read whole with every chunk.
 SELECT h.partition, h."offset", h.record_key, h.headers, h.value, h.record_time,
-    h.retry_tier, h.attempts, h.held_at, h.redrive_id, h.dead_letter_id
+    h.retry_tier, h.attempts, h.held_at, h.gate_event_id, h.redrive_id, h.dead_letter_id
 FROM unnest($3::text[], $4::text[], $5::text[]) AS k (tenant_id, aggregate_type, aggregate_id)
 CROSS JOIN LATERAL (
     SELECT e.*

@@ -1,4 +1,6 @@
--- A tombstone is not tried again: it would delete what came after it.
+-- A tombstone is not tried again: it would delete what came after it. Of what has
+-- the version of its gate, in mode latest, the gate's event wins where it is known
+-- to stand behind it.
 WITH letter AS (
     UPDATE factline.dead_letter
     SET state = 'REDRIVEN', redrive_id = $3, redrives = redrives || $3::text
@@ -15,14 +17,23 @@ WITH letter AS (
 ), held AS (
     INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
         aggregate_version, event_id, event_type, block_key, record_key, headers, value, record_time, reason, held_at,
-        attempts, due_at, redrive_id, dead_letter_id)
+        attempts, due_at, redrive_id, dead_letter_id, gate_event_id)
     SELECT consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
         aggregate_version, event_id, event_type, block_key, record_key, headers, value, failed_at, 'RETRY', $4,
-        attempts, $4, redrive_id, dead_letter_id
-    FROM letter
+        attempts, $4, redrive_id, dead_letter_id, COALESCE((
+            SELECT g.event_id
+            FROM factline.gate g
+            WHERE g.consumer = l.consumer AND g.topic = l.topic AND g.tenant_id = l.tenant_id
+              AND g.aggregate_type = l.aggregate_type AND g.aggregate_id = l.aggregate_id
+              AND NOT EXISTS (
+                  SELECT FROM factline.inbox i
+                  WHERE i.consumer = g.consumer AND i.event_id = g.event_id AND i.partition = l.partition AND i."offset" > l."offset"
+              )
+        ), '')
+    FROM letter l
     ON CONFLICT (consumer, topic, partition, "offset") DO UPDATE
         SET reason = excluded.reason, attempts = excluded.attempts, due_at = excluded.due_at,
-            redrive_id = excluded.redrive_id, dead_letter_id = excluded.dead_letter_id
+            redrive_id = excluded.redrive_id, dead_letter_id = excluded.dead_letter_id, gate_event_id = excluded.gate_event_id
 ), blocked AS (
     UPDATE factline.blocked_key b
     SET reason = 'RETRY', dead_letter_id = ''
