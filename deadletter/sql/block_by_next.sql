@@ -9,8 +9,9 @@ FROM (
     WHERE consumer = $1 AND topic = $2 AND tenant_id = $3 AND block_key = $4 AND blocks AND state = 'OPEN'
     UNION ALL
     SELECT partition, aggregate_type, aggregate_id, aggregate_version, event_id, '', 'RETRY', held_at
-    FROM factline.held_event
+    FROM factline.held_event h
     WHERE consumer = $1 AND topic = $2 AND tenant_id = $3 AND block_key = $4 AND reason = 'RETRY'
+        AND NOT EXISTS (SELECT FROM factline.dead_letter d WHERE d.dead_letter_id = h.dead_letter_id AND NOT d.blocks)
     ORDER BY aggregate_version, dead_letter_id
     LIMIT 1
 ) n
