@@ -54,9 +54,22 @@ func (l *loop) read(ctx context.Context) {
 	if len(request.lanes) == 0 {
 		return
 	}
-	l.reading = true
 	l.nextRead = time.Now().Add(l.pause)
-	go func() { l.reads <- l.relay.store.read(ctx, request) }()
+	l.startRead(ctx, func(limited context.Context) readResult { return l.relay.store.read(limited, request) })
+}
+
+// startRead reads beside the loop. A connection may have died without a word, so
+// no read is waited for longer than a lease: the next one has another connection.
+func (l *loop) startRead(ctx context.Context, read func(context.Context) readResult) {
+	l.reading = true
+	if l.unreadSince.IsZero() {
+		l.unreadSince = time.Now()
+	}
+	go func() {
+		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
+		defer cancel()
+		l.reads <- read(limited)
+	}()
 }
 
 // ask asks for the rows of the hungry lanes. What the others were told of stays
@@ -73,6 +86,9 @@ func (l *loop) ask() readRequest {
 
 func (l *loop) tookRead(res readResult) {
 	l.reading = false
+	if res.err == nil {
+		l.unreadSince = time.Time{}
+	}
 	defer l.giveUnused(res)
 	if res.isRelease {
 		l.tookReleased(res)
@@ -93,6 +109,10 @@ func (l *loop) tookRead(res readResult) {
 		l.readAgain.failed(firstRetry, maxRetry)
 		for _, want := range res.request.lanes {
 			want.lane.stale = true
+			if errors.Is(res.err, context.DeadlineExceeded) {
+				// It may have been too much to read rather than a dead connection.
+				want.lane.shrink(l.relay.cfg.ChunkEvents)
+			}
 		}
 		return
 	}

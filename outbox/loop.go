@@ -33,6 +33,9 @@ type loop struct {
 	reading  bool
 	nextRead time.Time     // when to look without being woken
 	pause    time.Duration // between two such looks
+	// unreadSince is when the first read began of those that have brought nothing
+	// yet, an answer that found no rows included. Zero when none is awaited.
+	unreadSince time.Time
 
 	// What failed is tried again, whatever is said meanwhile.
 	leaseAgain, readAgain, recordAgain, fencesAgain retry
@@ -140,6 +143,9 @@ func (l *loop) reportStalls() {
 		stalled++
 		l.log.With(rowKeys(f.first)...).Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
 			"lane", lane.id, "since", f.since, "events", f.events, "error", f.failure)
+	}
+	if !l.unreadSince.IsZero() && time.Since(l.unreadSince) >= l.relay.cfg.StallAfter {
+		l.log.Error("outbox is not read: no look at it was answered; check the way to the database", "since", l.unreadSince, "lanes", len(l.lanes))
 	}
 	l.relay.metrics.stalled.Set(float64(stalled))
 	l.relay.metrics.holes.Set(float64(holes))
@@ -300,14 +306,21 @@ func (l *loop) record(ctx context.Context) {
 	slices.SortStableFunc(batch, func(a, b settlement) int { return cmp.Compare(a.lane.id, b.lane.id) })
 	l.settling = true
 	go func() {
-		if !l.relay.partitions.areStored() {
-			if err := l.relay.store.exchangePartitions(ctx, l.relay.partitions); err != nil {
-				l.settles <- settleResult{batch: batch, err: err}
-				return
-			}
-		}
-		l.settles <- l.relay.store.settle(ctx, batch)
+		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
+		defer cancel()
+		l.settles <- l.settle(limited, batch)
 	}()
+}
+
+// settle runs beside the loop. What is recorded twice counts once, so a
+// recording whose answer is lost on a dead connection may be tried again.
+func (l *loop) settle(ctx context.Context, batch []settlement) settleResult {
+	if !l.relay.partitions.areStored() {
+		if err := l.relay.store.exchangePartitions(ctx, l.relay.partitions); err != nil {
+			return settleResult{batch: batch, err: err}
+		}
+	}
+	return l.relay.store.settle(ctx, batch)
 }
 
 func (l *loop) tookSettle(res settleResult) {

@@ -48,8 +48,7 @@ func (l *loop) readReleased(ctx context.Context) bool {
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
 		if lane.released && !lane.unsure && !lane.leaving && lane.next == nil && lane.sending == nil && lane.settling == 0 {
-			l.reading = true
-			go func() { l.reads <- l.relay.store.readReleased(ctx, lane) }()
+			l.startRead(ctx, func(limited context.Context) readResult { return l.relay.store.readReleased(limited, lane) })
 			return true
 		}
 	}
