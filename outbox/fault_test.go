@@ -164,6 +164,24 @@ func TestABrokerOutageIsRiddenOut(t *testing.T) {
 	}
 }
 
+// The timestamp is the relay host's clock: a clock that is wrong parked whatever
+// was sent meanwhile.
+func TestAClockThatTheBrokerRefusesParksNothing(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidTimestamp, Count: 4})
+	b.append(event("a", ""), event("a", ""), event("b", ""))
+	b.relay()
+	b.settled()
+	if fault.Hits() == 0 {
+		t.Fatal("no batch was refused: the test shows nothing")
+	}
+	checkOrder(t, b.published(3), 3)
+	if got := b.parked(); len(got) != 0 {
+		t.Errorf("a wrong clock parked %+v", got)
+	}
+}
+
 // holdHook blocks the relay at one point until it is released.
 type holdHook struct {
 	reached chan string
