@@ -16,6 +16,7 @@ type lane struct {
 	holes     []hole
 	published map[int64]struct{} // above low water when the lane was taken over
 	fences    map[string]struct{}
+	hasFences bool   // what the loop knows of fences while a sender has them
 	next      *chunk // read, not yet sent
 	sending   *chunk
 	settling  int   // chunks acknowledged and not yet recorded

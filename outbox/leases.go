@@ -55,7 +55,7 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 	}
 	l.lanes = kept
 	for _, lane := range kept {
-		lane.unsure = lane.unsure || len(lane.fences) > 0
+		lane.unsure = lane.unsure || lane.hasFences
 	}
 }
 

@@ -272,6 +272,7 @@ func (l *loop) finish(c *chunk) {
 	if len(c.sent)+len(c.parked) > 0 {
 		lane.settling++
 		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, isRelease: c.isRelease})
+		lane.hasFences = lane.hasFences || len(c.parked) > 0
 		for _, p := range c.parked {
 			l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}

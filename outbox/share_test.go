@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,6 +71,29 @@ func TestRelaysShareTheLanesAndHandThemOver(t *testing.T) {
 		b.append(event(fmt.Sprint("a", i), ""))
 	}
 	checkOrder(t, b.published(40), 40)
+}
+
+// The race detector sees a renewal that looks into fences while a sender puts
+// one up.
+func TestARenewalLeavesAFenceToItsSender(t *testing.T) {
+	t.Parallel()
+	parking := newLane(0, 1, 0)
+	c := newChunk(parking, []outRow{{position: 1, topic: "t", key: []byte("k")}})
+	parking.sending = c
+	r := &Relay{cfg: RelayConfig{}.WithDefaults()}
+	l := &loop{relay: r, log: r.cfg.Logger, lanes: map[int16]*lane{0: parking}}
+	fenced := make(chan struct{})
+	go func() {
+		defer close(fenced)
+		c.refuse(c.rows[0], errors.New("no"))
+		c.rows = nil
+	}()
+	l.adopt(t.Context(), []lease{{lane: 0, epoch: 1}})
+	<-fenced
+	l.finish(c)
+	if l.adopt(t.Context(), []lease{{lane: 0, epoch: 1}}); !parking.unsure {
+		t.Error("the lane has a fence and is sure of it: an operator's decision would not be seen")
+	}
 }
 
 // A hand-over waits for the chunk in flight, so that nothing is sent twice.

@@ -120,7 +120,7 @@ func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
 		return err
 	}
 	for id, lane := range byID {
-		lane.fences, lane.released = found[id], released[id]
+		lane.fences, lane.hasFences, lane.released = found[id], len(found[id]) > 0, released[id]
 	}
 	return nil
 }
