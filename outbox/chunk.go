@@ -78,6 +78,15 @@ func newChunk(l *lane, rows []outRow) *chunk {
 	return &chunk{lane: l, first: rows[0].position, rows: rows}
 }
 
+// byTopic counts the rows that are left.
+func (c *chunk) byTopic() map[string]int {
+	counts := map[string]int{}
+	for _, r := range c.rows {
+		counts[r.topic]++
+	}
+	return counts
+}
+
 // useMemory says where the rows of the chunk live.
 func (c *chunk) useMemory(s *slab) { c.memory, c.sent = s, s.sent }
 

@@ -36,6 +36,10 @@ type inFlight struct {
 	events  int
 	first   rowName
 	failure error
+	// retries is how often nothing of the chunk was accepted, and waiting how many
+	// of its events wait by topic.
+	retries int
+	waiting map[string]int
 }
 
 func newLane(id int16, epoch, lowWater int64) *lane {

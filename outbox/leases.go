@@ -32,6 +32,7 @@ func (l *loop) renew(ctx context.Context) {
 	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
 	l.relay.store.slabs.trim()
 	l.reportStalls()
+	l.reportUnaccepted(time.Now())
 }
 
 func (l *loop) adopt(ctx context.Context, leases []lease) {

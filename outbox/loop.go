@@ -46,6 +46,8 @@ type loop struct {
 	settles  chan settleResult
 	settling bool
 	finished []settlement
+
+	unacceptedSaid time.Time // when an operator was told last
 }
 
 // maxUnrecorded bounds how far a lane's sending runs ahead of its receipts: a
@@ -130,6 +132,32 @@ func (l *loop) retryDue() (due time.Time) {
 		}
 	}
 	return due
+}
+
+// unacceptedRetries is after how many refusals in a row a topic is reported.
+const unacceptedRetries = 3
+
+// reportUnaccepted names the topics whose events stop lanes: a topic that is
+// missing or that the relay may not write to stops, event by event, every lane.
+func (l *loop) reportUnaccepted(now time.Time) {
+	events := map[string]int{}
+	var why error
+	for _, lane := range l.lanes {
+		if f := lane.inFlight; lane.sending != nil && f.retries >= unacceptedRetries {
+			why = f.failure
+			for topic, waiting := range f.waiting {
+				events[topic] += waiting
+			}
+		}
+	}
+	l.relay.metrics.unaccepted.Reset()
+	for topic, waiting := range events {
+		l.relay.metrics.unaccepted.WithLabelValues(topic).Set(float64(waiting))
+	}
+	if len(events) > 0 && isTime(&l.unacceptedSaid, now) {
+		l.log.Error("the broker accepts no events of some topics, and the lanes these stand in publish nothing else; make the topic, let the relay write to it, or bring back its partitions",
+			"topics", slices.Sorted(maps.Keys(events)), "error", why)
+	}
 }
 
 func (l *loop) reportStalls() {
@@ -284,7 +312,7 @@ func (l *loop) finish(c *chunk) {
 		l.forget(c)
 		return
 	}
-	lane.inFlight.failure = c.failure
+	lane.inFlight.failure, lane.inFlight.retries, lane.inFlight.waiting = c.failure, c.retries+1, c.byTopic()
 	c.first = c.rows[0].position
 	c.retryAt = time.Now().Add(backoff(c.retries, firstRetry, maxChunkRetry))
 	c.retries++
