@@ -378,6 +378,24 @@ func (l *loop) tookSettle(res settleResult) {
 	}
 }
 
+// leaveTimeout bounds what a relay does after its DrainTimeout.
+const leaveTimeout = 2 * time.Second
+
+// leave gives back the lanes that have nothing in flight and takes this relay
+// out of the count. The others are free when their lease ends: what is in flight
+// of them may still reach the broker.
+func (l *loop) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	for _, lane := range l.lanes {
+		lane.leaving = true
+	}
+	l.handOver(ctx)
+	if err := l.relay.store.leave(ctx); err != nil {
+		l.log.Warn("outbox relay is not signed off; it counts until its lease ends", "error", err)
+	}
+}
+
 // drain lets what is in flight finish and gives the lanes back.
 func (l *loop) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), l.relay.cfg.DrainTimeout)
@@ -396,6 +414,7 @@ func (l *loop) drain() {
 		case <-again:
 		case <-ctx.Done():
 			l.log.Warn("outbox relay stops with events in flight; they are sent again by the next owner")
+			l.leave()
 			return
 		}
 	}

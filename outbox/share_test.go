@@ -73,6 +73,24 @@ func TestRelaysShareTheLanesAndHandThemOver(t *testing.T) {
 	checkOrder(t, b.published(40), 40)
 }
 
+// One lane has a chunk that nothing acknowledges: only that one waits for the
+// end of its lease, which here never comes.
+func TestADrainThatTakesTooLongGivesBackTheLanesAtRest(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	hook := newHoldHook(t)
+	stop := b.relay(longLease("a"), func(c *RelayConfig) { c.Hooks, c.DrainTimeout = holdAfter{hook}, time.Millisecond })
+	b.awaitOwners("map[a:16]")
+	b.append(event("k", ""))
+	<-hook.reached
+	stop()
+	if got := fmt.Sprint(b.owners()); got != "map[a:1]" {
+		t.Errorf("owners are %s, want the lane in flight alone", got)
+	}
+	b.relay(longLease("b"))
+	b.awaitOwners("map[a:1 b:15]")
+}
+
 // The race detector sees a renewal that looks into fences while a sender puts
 // one up.
 func TestARenewalLeavesAFenceToItsSender(t *testing.T) {

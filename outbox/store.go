@@ -67,6 +67,12 @@ func (s *store) handOver(ctx context.Context, lanes []int16) error {
 	return err
 }
 
+// leave signs the relay off without its lanes.
+func (s *store) leave(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, statement("leave"), named.Args{"owner": s.owner})
+	return err
+}
+
 func (s *store) release(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, statement("release"), named.Args{"owner": s.owner})
 	return err
