@@ -125,6 +125,18 @@ func TestAnOversizeRecordHoldsItsKey(t *testing.T) {
 	}
 }
 
+// With manual flushing the client fails what does not fit and takes what does.
+func TestABoundOnTheClientsBufferLetsNoRecordPass(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	for _, size := range []int{10, 3000, 11, 3000, 12} {
+		b.append(event("k", strings.Repeat("x", size)))
+	}
+	b.relay(func(c *RelayConfig) { c.ClientOptions = []kgo.Opt{kgo.MaxBufferedBytes(2500)} })
+	b.settled()
+	checkOrder(t, b.published(5), 5)
+}
+
 // Pitfall 10: an answer that is lost although the records were written.
 func TestALostAcknowledgementLosesAndInvertsNothing(t *testing.T) {
 	t.Parallel()
