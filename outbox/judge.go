@@ -124,11 +124,11 @@ func (c *chunk) refuse(row outRow, err error) {
 
 func (c *chunk) parkCulprit(row outRow, reason string) {
 	c.fence(row)
-	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: reason, isCulprit: true})
+	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: reason, isCulprit: true, parkedMicros: c.parkedMicros[row.position]})
 }
 
 func (c *chunk) parkBehind(row outRow) {
-	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: behindReason})
+	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: behindReason, parkedMicros: c.parkedMicros[row.position]})
 }
 
 // isFenced reports whether a row must be parked behind another. The rows of a

@@ -42,6 +42,8 @@ type readResult struct {
 	err     error
 	// isRelease is set where the rows are parked ones of a single lane.
 	isRelease bool
+	// parkedMicros says of each since when it is parked.
+	parkedMicros map[int64]int64
 }
 
 // laneRows is what a read brought of a lane.

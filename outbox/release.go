@@ -74,7 +74,7 @@ func (l *loop) tookReleased(res readResult) {
 		lane.unsure = true // somebody was faster
 		return
 	}
-	lane.next.isRelease = true
+	lane.next.isRelease, lane.next.parkedMicros = true, res.parkedMicros
 	lane.next.useMemory(got.memory)
 	got.memory = nil
 }
@@ -91,8 +91,14 @@ func (s *store) readReleased(ctx context.Context, l *lane) readResult {
 		return result
 	}
 	pages := newPages(request, &s.slabs, s.maxEvents, s.maxBytes)
-	for !pages.isFull() && rows.Next() && pages.add(rows.RawValues()) == nil {
-		continue
+	result.parkedMicros = map[int64]int64{}
+	for !pages.isFull() && rows.Next() {
+		columns := rows.RawValues()
+		row, parked := columns[:len(columns)-1], columns[len(columns)-1]
+		if pages.add(row) != nil {
+			break
+		}
+		result.parkedMicros[bigint(row[columnPosition])] = bigint(parked)
 	}
 	if pages.isFull() {
 		stop() // or the rest would be read to its end

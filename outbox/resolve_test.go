@@ -186,6 +186,49 @@ func TestARetryThatIsRefusedAgainParksAgain(t *testing.T) {
 	}
 }
 
+// The recording of a retry that was refused is offered again, because its answer
+// was lost, after an operator has retried once more.
+func TestARecordingThatIsOfferedAgainUndoesNoDecision(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	rejectPoison(b.kafka.Fake())
+	b.append(event("bad", "POISON"), event("bad", ""))
+	stop := b.relay(uncompressed)
+	b.settled()
+	stop()
+	id := b.parkedOne().ID
+	b.resolve(id, Retry)
+	s := &store{pool: b.pool, owner: "x", maxEvents: 10, maxBytes: 1 << 20}
+	_, leases, err := s.lease(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(leases, func(l lease) bool { return l.lane == laneOf(b, "bad") })
+	owned := newLane(leases[at].lane, leases[at].epoch, leases[at].lowWater)
+	read := s.readReleased(t.Context(), owned)
+	if read.err != nil || len(read.lanes[0].rows) != 2 {
+		t.Fatalf("released are %+v (%v), want both rows", read.lanes, read.err)
+	}
+	c := newChunk(owned, read.lanes[0].rows)
+	c.isRelease, c.parkedMicros = true, read.parkedMicros
+	c.refuse(c.rows[0], kerr.InvalidRecord)
+	c.parkBehind(c.rows[1])
+	again := []settlement{{lane: owned, parked: c.parked, isRelease: true}}
+	if res := s.settle(t.Context(), again); res.err != nil {
+		t.Fatal(res.err)
+	}
+	if !b.parkedOne().Waits {
+		t.Fatal("the event is not parked again")
+	}
+	b.resolve(id, Retry)
+	if res := s.settle(t.Context(), again); res.err != nil {
+		t.Fatal(res.err)
+	}
+	if all, err := Parked(t.Context(), b.pool, ParkedFilter{ID: id}); err != nil || len(all) != 1 || all[0].Waits {
+		t.Errorf("parked are %+v (%v), want the event on its way", all, err)
+	}
+}
+
 // A hole below the parked event keeps the low-water mark down, so a new owner
 // reads its row again.
 func TestASkippedEventNeverReachesTheLog(t *testing.T) {

@@ -221,13 +221,15 @@ func (s *store) parkArgs(done settlement) named.Args {
 	var positions []int64
 	var reasons []string
 	var culprits []bool
+	var parkedMicros []int64
 	for _, p := range done.parked {
 		positions = append(positions, p.position)
 		reasons = append(reasons, p.reason)
 		culprits = append(culprits, p.isCulprit)
+		parkedMicros = append(parkedMicros, p.parkedMicros)
 	}
 	args := s.laneArgs(done)
-	args["positions"], args["reasons"], args["culprits"] = positions, reasons, culprits
+	args["positions"], args["reasons"], args["culprits"], args["parked_micros"] = positions, reasons, culprits, parkedMicros
 	return args
 }
 
