@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -247,10 +248,16 @@ func TestASkippedEventNeverReachesTheLog(t *testing.T) {
 	b.append(event("bad", "POISON"), event("bad", "next"))
 	stop := b.relay(uncompressed)
 	b.settledParked(2)
+	b.settled() // what is parked does not wait to be published, nor what is skipped
 	found := b.parkedOne()
 	result := b.resolve(found.ID, Skip)
 	b.nothingParked()
 	b.published(1)
+	b.settled()
+	l := limit{most: 1}
+	if err := b.in(func(tx pgx.Tx) error { return l.check(t.Context(), tx) }); !errors.As(err, new(*FullError)) || l.pending != 1 {
+		t.Errorf("%d events count as waiting (%v), want the open one", l.pending, err)
+	}
 	stop()
 	broken.Remove()
 	b.relay(uncompressed)
