@@ -22,6 +22,7 @@ type loop struct {
 	// always comes before the database's own limit.
 	trustedUntil time.Time
 	renewAt      time.Time
+	slow         map[int16]int // how often a lane could not be taken over in time
 
 	// company is who lives, as of the last renewal; looks at it run beside.
 	company   company

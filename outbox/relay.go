@@ -68,7 +68,7 @@ func (r *Relay) Run(ctx context.Context) error {
 
 func (r *Relay) publish(ctx context.Context) error {
 	l := &loop{
-		relay: r, log: r.cfg.Logger.With("instance", r.owner), lanes: map[int16]*lane{},
+		relay: r, log: r.cfg.Logger.With("instance", r.owner), lanes: map[int16]*lane{}, slow: map[int16]int{},
 		reads: make(chan readResult, 1), sends: make(chan sendResult, senders), settles: make(chan settleResult, 1),
 		companies: make(chan companyResult, 1),
 		pause:     r.cfg.PollMin,

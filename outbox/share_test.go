@@ -91,6 +91,29 @@ func TestADrainThatTakesTooLongGivesBackTheLanesAtRest(t *testing.T) {
 	b.awaitOwners("map[a:1 b:15]")
 }
 
+// What is published above low water takes long to read for a new owner. The loop
+// used to wait a lease for each lane, and lost what it had meanwhile.
+func TestLanesAreTakenOverOnlyWhileThereIsTimeToRenew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r, err := NewRelay(RelayConfig{Pool: b.pool, Brokers: []string{"127.0.0.1:1"}, LeaseTTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &loop{relay: r, log: factlinetestLogger(t), slow: map[int16]int{}}
+	fresh := func() (lanes []*lane) { return []*lane{newLane(0, 1, 0), newLane(1, 1, 0), newLane(2, 1, 0)} }
+	l.trustedUntil = time.Now().Add(20 * time.Second) // a third of the lease
+	if got := l.load(t.Context(), fresh()); len(got) != 0 {
+		t.Errorf("%d lanes were taken over with no time left, want none", len(got))
+	}
+	l.trustedUntil = time.Now().Add(time.Minute)
+	l.slow[0] = 1
+	got := l.load(t.Context(), fresh())
+	if len(got) != 3 || got[2].id != 0 || l.slow[0] != 0 {
+		t.Errorf("%d lanes were taken over, want all three and the one that was too slow last", len(got))
+	}
+}
+
 // The race detector sees a renewal that looks into fences while a sender puts
 // one up.
 func TestARenewalLeavesAFenceToItsSender(t *testing.T) {
