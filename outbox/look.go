@@ -126,9 +126,15 @@ func (l *loop) tookRead(res readResult) {
 		if res.bound > 0 {
 			want.lane.setBound(res.bound, want.spans)
 		}
+		if res.request.manyHoles {
+			got.cutAt(want.lane.recheck(want.spans, res.before, res.after))
+		}
 		want.lane.learn(got.rows, l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
 		found += len(got.rows)
 		want.lane.take(got.rows, want.complete(got.cut), res.xmin)
+		if res.request.manyHoles {
+			want.lane.noteEmpty(want.complete(got.cut))
+		}
 		if c := want.lane.next; c != nil && got.memory != nil {
 			c.useMemory(got.memory)
 			got.memory = nil

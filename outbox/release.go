@@ -81,7 +81,7 @@ func (l *loop) tookReleased(res readResult) {
 
 // readReleased reads as many parked rows of the lane as a chunk may hold.
 func (s *store) readReleased(ctx context.Context, l *lane) readResult {
-	request := readRequest{lanes: []wantedLane{{lane: l, id: l.id, spans: []span{{1, openEnd}}}}}
+	request := readRequest{lanes: []wantedLane{{lane: l, id: l.id, spans: []span{{1, openEnd}}, cut: openEnd}}}
 	result := readResult{request: request, isRelease: true}
 	limited, stop := context.WithCancel(ctx)
 	defer stop()
