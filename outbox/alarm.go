@@ -26,7 +26,7 @@ func (a *alarms) raise(log *slog.Logger, report StatusReport, repartitioned []st
 			"events", report.DefaultRows)
 	}
 	if len(repartitioned) > 0 && isTime(&a.repartitioned, now) {
-		log.Error("topics have another number of partitions than when they were first published to; keys stay in the first ones, and records wait where there are fewer: drain the consumers, delete the topic's row of factline.outbox_topic and start the relays again",
+		log.Error("topics have another number of partitions than when they were first published to; keys stay in the first ones, and records wait where there are fewer: drain the consumers, stop all relays, delete the topic's row of factline.outbox_topic and start them",
 			"topics", repartitioned)
 	}
 }

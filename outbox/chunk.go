@@ -31,6 +31,8 @@ type chunk struct {
 	memory *slab // of rows and sent
 	// isRelease is set where the rows were parked before. They stand below high.
 	isRelease bool
+	// parkedMicros says since when each row of a release was parked.
+	parkedMicros map[int64]int64
 
 	// Set by the sender, which leaves in rows what must wait for a later round.
 	sent    []sentRow
@@ -54,6 +56,8 @@ type parkedRow struct {
 	rowName
 	reason    string
 	isCulprit bool
+	// parkedMicros is when a row of a release was parked before, in microseconds.
+	parkedMicros int64
 }
 
 // rowName says which row it is, also when its chunk is gone.
@@ -76,6 +80,15 @@ func newChunk(l *lane, rows []outRow) *chunk {
 		return nil
 	}
 	return &chunk{lane: l, first: rows[0].position, rows: rows}
+}
+
+// byTopic counts the rows that are left.
+func (c *chunk) byTopic() map[string]int {
+	counts := map[string]int{}
+	for _, r := range c.rows {
+		counts[r.topic]++
+	}
+	return counts
 }
 
 // useMemory says where the rows of the chunk live.

@@ -112,7 +112,7 @@ type RelayConfig struct {
 	// Hooks may implement BeforePublishHook, AfterPublishHook. Nil has none.
 	Hooks any
 	// ClientOptions are passed on to the Kafka client, for TLS and SASL. Acks,
-	// retries, deadlines, linger and partitioner are overridden; options that
+	// retries, deadlines, linger, buffers and partitioner are overridden; options that
 	// take away idempotence or ask for transactions are refused by Run.
 	ClientOptions []kgo.Opt
 }

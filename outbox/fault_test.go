@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,18 @@ func TestAnOversizeRecordHoldsItsKey(t *testing.T) {
 	}
 }
 
+// With manual flushing the client fails what does not fit and takes what does.
+func TestABoundOnTheClientsBufferLetsNoRecordPass(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	for _, size := range []int{10, 3000, 11, 3000, 12} {
+		b.append(event("k", strings.Repeat("x", size)))
+	}
+	b.relay(func(c *RelayConfig) { c.ClientOptions = []kgo.Opt{kgo.MaxBufferedBytes(2500)} })
+	b.settled()
+	checkOrder(t, b.published(5), 5)
+}
+
 // Pitfall 10: an answer that is lost although the records were written.
 func TestALostAcknowledgementLosesAndInvertsNothing(t *testing.T) {
 	t.Parallel()
@@ -161,6 +174,64 @@ func TestABrokerOutageIsRiddenOut(t *testing.T) {
 	checkOrder(t, b.published(20), 20)
 	if got := b.parked(); len(got) != 0 {
 		t.Errorf("an outage parked %+v", got)
+	}
+}
+
+// A topic that the broker does not accept stops its lanes, so it is named.
+func TestATopicThatIsNotAcceptedIsNamed(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	registry := prometheus.NewRegistry()
+	var text lockedBuffer
+	b.relay(func(c *RelayConfig) {
+		c.Registerer, c.Logger = registry, slog.New(slog.NewTextHandler(&text, nil))
+	})
+	b.append(event("a", ""), event("a", ""))
+	waiting := func() float64 { return counter(t, registry, "factline_outbox_unaccepted_events", b.topic) }
+	factlinetest.Eventually(t, 20*time.Second, "both events in the metrics", func() (bool, error) { return waiting() == 2, nil })
+	if said := text.String(); !strings.Contains(said, "level=ERROR") || !strings.Contains(said, "topics=["+b.topic+"]") {
+		t.Errorf("the log does not name %s:\n%s", b.topic, said)
+	}
+	fault.Remove()
+	b.settled()
+	checkOrder(t, b.published(2), 2)
+	factlinetest.Eventually(t, 10*time.Second, "no event in the metrics", func() (bool, error) { return waiting() == 0, nil })
+}
+
+// lockedBuffer takes the log of a relay that runs.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// The timestamp is the relay host's clock: a clock that is wrong parked whatever
+// was sent meanwhile.
+func TestAClockThatTheBrokerRefusesParksNothing(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidTimestamp, Count: 4})
+	b.append(event("a", ""), event("a", ""), event("b", ""))
+	b.relay()
+	b.settled()
+	if fault.Hits() == 0 {
+		t.Fatal("no batch was refused: the test shows nothing")
+	}
+	checkOrder(t, b.published(3), 3)
+	if got := b.parked(); len(got) != 0 {
+		t.Errorf("a wrong clock parked %+v", got)
 	}
 }
 

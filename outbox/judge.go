@@ -124,11 +124,11 @@ func (c *chunk) refuse(row outRow, err error) {
 
 func (c *chunk) parkCulprit(row outRow, reason string) {
 	c.fence(row)
-	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: reason, isCulprit: true})
+	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: reason, isCulprit: true, parkedMicros: c.parkedMicros[row.position]})
 }
 
 func (c *chunk) parkBehind(row outRow) {
-	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: behindReason})
+	c.parked = append(c.parked, parkedRow{rowName: row.name(), reason: behindReason, parkedMicros: c.parkedMicros[row.position]})
 }
 
 // isFenced reports whether a row must be parked behind another. The rows of a
@@ -155,10 +155,11 @@ func (c *chunk) fence(row outRow) {
 
 // blamesRecord reports whether err says that the record itself, or its batch,
 // can never be accepted. Everything else may pass with time or an operator's
-// help, and a record is never given up for it.
+// help, and a record is never given up for it. So may INVALID_TIMESTAMP: the
+// timestamp is this host's clock at the attempt, not the record's.
 func blamesRecord(err error) bool {
 	for _, blame := range []error{
-		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord,
 		kerr.UnsupportedForMessageFormat, kerr.InvalidTopicException, kerr.CorruptMessage,
 	} {
 		if errors.Is(err, blame) {

@@ -14,8 +14,11 @@ type lane struct {
 	epoch     int64
 	high      int64
 	holes     []hole
+	mostHoles int                // that one read asks for
+	seen      snapshot           // up to which isEmpty of holes is true
 	published map[int64]struct{} // above low water when the lane was taken over
 	fences    map[string]struct{}
+	hasFences bool   // what the loop knows of fences while a sender has them
 	next      *chunk // read, not yet sent
 	sending   *chunk
 	settling  int   // chunks acknowledged and not yet recorded
@@ -35,11 +38,15 @@ type inFlight struct {
 	events  int
 	first   rowName
 	failure error
+	// retries is how often nothing of the chunk was accepted, and waiting how many
+	// of its events wait by topic.
+	retries int
+	waiting map[string]int
 }
 
 func newLane(id int16, epoch, lowWater int64) *lane {
 	return &lane{
-		id: id, epoch: epoch, high: lowWater, recorded: lowWater,
+		id: id, epoch: epoch, high: lowWater, recorded: lowWater, mostHoles: mostHoles,
 		published: map[int64]struct{}{}, fences: map[string]struct{}{},
 	}
 }
@@ -78,13 +85,58 @@ func (l *lane) lowWater() int64 {
 	return max(low, l.recorded)
 }
 
-// spans returns what to read: the holes, then everything above high.
-func (l *lane) spans() []span {
-	all := make([]span, 0, len(l.holes)+1)
+// mostHoles bounds what one lane's holes cost the read of all: each is looked up
+// in every partition of the table.
+const mostHoles = 500
+
+// hasManyHoles reports whether not all holes are asked for at once.
+func (l *lane) hasManyHoles() bool { return len(l.holes) > l.mostHoles }
+
+// spans returns what to read: the holes, then everything above high. Of many
+// holes those are left out that were empty and in which nothing can have become
+// visible; recheck makes sure of it after the read. Where there are still too
+// many, nothing from cut on is asked for: a row there may follow one in a hole
+// that is left out.
+func (l *lane) spans() (asked []span, cut int64) {
 	for _, h := range l.holes {
-		all = append(all, h.span)
+		if l.hasManyHoles() && h.isEmpty && h.bound > l.seen.xmin {
+			continue
+		}
+		if len(asked) == l.mostHoles {
+			return asked, h.first
+		}
+		asked = append(asked, h.span)
 	}
-	return append(all, span{l.high + 1, openEnd})
+	return append(asked, span{l.high + 1, openEnd}), openEnd
+}
+
+// recheck is for a read of many holes: before and after are snapshots around it.
+// A hole that was left out although somebody who may have rows in it has ended
+// is to be asked for next, and what was read from there on is not to be kept.
+func (l *lane) recheck(asked []span, before, after snapshot) (cut int64) {
+	cut = openEnd
+	first := firstEnded(l.seen, after)
+	for i, h := range l.holes {
+		if !h.isEmpty || h.bound <= first {
+			continue
+		}
+		l.holes[i].isEmpty = false
+		if !hasSpan(asked, h.span) {
+			cut = min(cut, h.first)
+		}
+	}
+	l.seen = before
+	return cut
+}
+
+// noteEmpty marks the holes that the read between recheck's snapshots has found
+// empty.
+func (l *lane) noteEmpty(complete []span) {
+	for i, h := range l.holes {
+		if h.bound != 0 && hasSpan(complete, h.span) {
+			l.holes[i].isEmpty = true
+		}
+	}
 }
 
 // take accepts the rows of one read in position order and makes them the next
@@ -110,7 +162,7 @@ func (l *lane) take(rows []outRow, complete []span, emptyBelow int64) {
 
 func (l *lane) buryDead(positions []int64, complete []span, emptyBelow int64) {
 	l.holes = slices.DeleteFunc(l.holes, func(h hole) bool {
-		if h.bound == 0 || h.bound > emptyBelow || !slices.Contains(complete, h.span) {
+		if h.bound == 0 || h.bound > emptyBelow || !hasSpan(complete, h.span) {
 			return false
 		}
 		at, _ := slices.BinarySearch(positions, h.first)
@@ -139,7 +191,7 @@ func (l *lane) unbounded() bool {
 // later must wait for a later id.
 func (l *lane) setBound(bound int64, read []span) {
 	for i, h := range l.holes {
-		if h.bound == 0 && slices.Contains(read, h.span) {
+		if h.bound == 0 && hasSpan(read, h.span) {
 			l.holes[i].bound = bound
 		}
 	}

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -32,6 +33,7 @@ func (l *loop) renew(ctx context.Context) {
 	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
 	l.relay.store.slabs.trim()
 	l.reportStalls()
+	l.reportUnaccepted(time.Now())
 }
 
 func (l *loop) adopt(ctx context.Context, leases []lease) {
@@ -55,21 +57,29 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 	}
 	l.lanes = kept
 	for _, lane := range kept {
-		lane.unsure = lane.unsure || len(lane.fences) > 0
+		lane.unsure = lane.unsure || lane.hasFences
 	}
 }
 
 // load takes over lanes one by one: one with a long history of published events
-// above its low-water mark must not keep the others from being published.
+// above its low-water mark must not keep the others from being published. The
+// loop waits meanwhile, so it ends while there is time to renew; what is left has
+// its turn after the next renewal, and what was too slow comes last then.
 func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
+	limited, cancel := context.WithDeadline(ctx, l.trustedUntil.Add(-l.relay.cfg.LeaseTTL/3))
+	defer cancel()
+	slices.SortStableFunc(fresh, func(a, b *lane) int { return cmp.Compare(l.slow[a.id], l.slow[b.id]) })
 	for _, known := range fresh {
-		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
+		if limited.Err() != nil {
+			break
+		}
 		err := errors.Join(l.relay.store.load(limited, []*lane{known}), l.relay.store.exchangePartitions(limited, l.relay.partitions))
-		cancel()
 		if err != nil {
+			l.slow[known.id]++
 			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)
 			continue
 		}
+		delete(l.slow, known.id)
 		loaded = append(loaded, known)
 	}
 	if len(loaded) > 0 {

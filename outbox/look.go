@@ -54,9 +54,22 @@ func (l *loop) read(ctx context.Context) {
 	if len(request.lanes) == 0 {
 		return
 	}
-	l.reading = true
 	l.nextRead = time.Now().Add(l.pause)
-	go func() { l.reads <- l.relay.store.read(ctx, request) }()
+	l.startRead(ctx, func(limited context.Context) readResult { return l.relay.store.read(limited, request) })
+}
+
+// startRead reads beside the loop. A connection may have died without a word, so
+// no read is waited for longer than a lease: the next one has another connection.
+func (l *loop) startRead(ctx context.Context, read func(context.Context) readResult) {
+	l.reading = true
+	if l.unreadSince.IsZero() {
+		l.unreadSince = time.Now()
+	}
+	go func() {
+		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
+		defer cancel()
+		l.reads <- read(limited)
+	}()
 }
 
 // ask asks for the rows of the hungry lanes. What the others were told of stays
@@ -73,6 +86,9 @@ func (l *loop) ask() readRequest {
 
 func (l *loop) tookRead(res readResult) {
 	l.reading = false
+	if res.err == nil {
+		l.unreadSince = time.Time{}
+	}
 	defer l.giveUnused(res)
 	if res.isRelease {
 		l.tookReleased(res)
@@ -93,6 +109,10 @@ func (l *loop) tookRead(res readResult) {
 		l.readAgain.failed(firstRetry, maxRetry)
 		for _, want := range res.request.lanes {
 			want.lane.stale = true
+			if errors.Is(res.err, context.DeadlineExceeded) {
+				// It may have been too much to read rather than a dead connection.
+				want.lane.shrink(l.relay.cfg.ChunkEvents)
+			}
 		}
 		return
 	}
@@ -106,9 +126,15 @@ func (l *loop) tookRead(res readResult) {
 		if res.bound > 0 {
 			want.lane.setBound(res.bound, want.spans)
 		}
+		if res.request.manyHoles {
+			got.cutAt(want.lane.recheck(want.spans, res.before, res.after))
+		}
 		want.lane.learn(got.rows, l.relay.cfg.ChunkEvents, l.relay.cfg.ChunkBytes)
 		found += len(got.rows)
 		want.lane.take(got.rows, want.complete(got.cut), res.xmin)
+		if res.request.manyHoles {
+			want.lane.noteEmpty(want.complete(got.cut))
+		}
 		if c := want.lane.next; c != nil && got.memory != nil {
 			c.useMemory(got.memory)
 			got.memory = nil

@@ -22,6 +22,7 @@ type loop struct {
 	// always comes before the database's own limit.
 	trustedUntil time.Time
 	renewAt      time.Time
+	slow         map[int16]int // how often a lane could not be taken over in time
 
 	// company is who lives, as of the last renewal; looks at it run beside.
 	company   company
@@ -33,6 +34,9 @@ type loop struct {
 	reading  bool
 	nextRead time.Time     // when to look without being woken
 	pause    time.Duration // between two such looks
+	// unreadSince is when the first read began of those that have brought nothing
+	// yet, an answer that found no rows included. Zero when none is awaited.
+	unreadSince time.Time
 
 	// What failed is tried again, whatever is said meanwhile.
 	leaseAgain, readAgain, recordAgain, fencesAgain retry
@@ -43,6 +47,8 @@ type loop struct {
 	settles  chan settleResult
 	settling bool
 	finished []settlement
+
+	unacceptedSaid time.Time // when an operator was told last
 }
 
 // maxUnrecorded bounds how far a lane's sending runs ahead of its receipts: a
@@ -129,6 +135,32 @@ func (l *loop) retryDue() (due time.Time) {
 	return due
 }
 
+// unacceptedRetries is after how many refusals in a row a topic is reported.
+const unacceptedRetries = 3
+
+// reportUnaccepted names the topics whose events stop lanes: a topic that is
+// missing or that the relay may not write to stops, event by event, every lane.
+func (l *loop) reportUnaccepted(now time.Time) {
+	events := map[string]int{}
+	var why error
+	for _, lane := range l.lanes {
+		if f := lane.inFlight; lane.sending != nil && f.retries >= unacceptedRetries {
+			why = f.failure
+			for topic, waiting := range f.waiting {
+				events[topic] += waiting
+			}
+		}
+	}
+	l.relay.metrics.unaccepted.Reset()
+	for topic, waiting := range events {
+		l.relay.metrics.unaccepted.WithLabelValues(topic).Set(float64(waiting))
+	}
+	if len(events) > 0 && isTime(&l.unacceptedSaid, now) {
+		l.log.Error("the broker accepts no events of some topics, and the lanes these stand in publish nothing else; make the topic, let the relay write to it, or bring back its partitions",
+			"topics", slices.Sorted(maps.Keys(events)), "error", why)
+	}
+}
+
 func (l *loop) reportStalls() {
 	stalled, holes := 0, 0
 	for _, lane := range l.lanes {
@@ -140,6 +172,9 @@ func (l *loop) reportStalls() {
 		stalled++
 		l.log.With(rowKeys(f.first)...).Error("outbox lane is stalled: nothing was acknowledged; check the broker and the topic",
 			"lane", lane.id, "since", f.since, "events", f.events, "error", f.failure)
+	}
+	if !l.unreadSince.IsZero() && time.Since(l.unreadSince) >= l.relay.cfg.StallAfter {
+		l.log.Error("outbox is not read: no look at it was answered; check the way to the database", "since", l.unreadSince, "lanes", len(l.lanes))
 	}
 	l.relay.metrics.stalled.Set(float64(stalled))
 	l.relay.metrics.holes.Set(float64(holes))
@@ -266,6 +301,7 @@ func (l *loop) finish(c *chunk) {
 	if len(c.sent)+len(c.parked) > 0 {
 		lane.settling++
 		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, isRelease: c.isRelease})
+		lane.hasFences = lane.hasFences || len(c.parked) > 0
 		for _, p := range c.parked {
 			l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
 		}
@@ -277,7 +313,7 @@ func (l *loop) finish(c *chunk) {
 		l.forget(c)
 		return
 	}
-	lane.inFlight.failure = c.failure
+	lane.inFlight.failure, lane.inFlight.retries, lane.inFlight.waiting = c.failure, c.retries+1, c.byTopic()
 	c.first = c.rows[0].position
 	c.retryAt = time.Now().Add(backoff(c.retries, firstRetry, maxChunkRetry))
 	c.retries++
@@ -300,14 +336,21 @@ func (l *loop) record(ctx context.Context) {
 	slices.SortStableFunc(batch, func(a, b settlement) int { return cmp.Compare(a.lane.id, b.lane.id) })
 	l.settling = true
 	go func() {
-		if !l.relay.partitions.areStored() {
-			if err := l.relay.store.exchangePartitions(ctx, l.relay.partitions); err != nil {
-				l.settles <- settleResult{batch: batch, err: err}
-				return
-			}
-		}
-		l.settles <- l.relay.store.settle(ctx, batch)
+		limited, cancel := context.WithTimeout(ctx, l.relay.cfg.LeaseTTL)
+		defer cancel()
+		l.settles <- l.settle(limited, batch)
 	}()
+}
+
+// settle runs beside the loop. What is recorded twice counts once, so a
+// recording whose answer is lost on a dead connection may be tried again.
+func (l *loop) settle(ctx context.Context, batch []settlement) settleResult {
+	if !l.relay.partitions.areStored() {
+		if err := l.relay.store.exchangePartitions(ctx, l.relay.partitions); err != nil {
+			return settleResult{batch: batch, err: err}
+		}
+	}
+	return l.relay.store.settle(ctx, batch)
 }
 
 func (l *loop) tookSettle(res settleResult) {
@@ -336,6 +379,24 @@ func (l *loop) tookSettle(res settleResult) {
 	}
 }
 
+// leaveTimeout bounds what a relay does after its DrainTimeout.
+const leaveTimeout = 2 * time.Second
+
+// leave gives back the lanes that have nothing in flight and takes this relay
+// out of the count. The others are free when their lease ends: what is in flight
+// of them may still reach the broker.
+func (l *loop) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	for _, lane := range l.lanes {
+		lane.leaving = true
+	}
+	l.handOver(ctx)
+	if err := l.relay.store.leave(ctx); err != nil {
+		l.log.Warn("outbox relay is not signed off; it counts until its lease ends", "error", err)
+	}
+}
+
 // drain lets what is in flight finish and gives the lanes back.
 func (l *loop) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), l.relay.cfg.DrainTimeout)
@@ -354,6 +415,7 @@ func (l *loop) drain() {
 		case <-again:
 		case <-ctx.Done():
 			l.log.Warn("outbox relay stops with events in flight; they are sent again by the next owner")
+			l.leave()
 			return
 		}
 	}

@@ -28,6 +28,7 @@ type relayMetrics struct {
 	defaultRows prometheus.Gauge
 	// repartitioned has no label: the log names the topics.
 	repartitioned prometheus.Gauge
+	unaccepted    *prometheus.GaugeVec
 }
 
 // latencyBuckets run from half a millisecond to a minute.
@@ -60,6 +61,10 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		holes:         gauge("open_holes", "Gaps in the positions of the lanes of this relay that are not proved empty: transactions still write, or were rolled back a moment ago."),
 		defaultRows:   gauge("default_partition_events", "Events in the default partition, counted up to 1000: no partition was made for their day."),
 		repartitioned: gauge("repartitioned_topics", "Topics whose number of partitions is another than when they were first published to; keys stay in the first ones."),
+		unaccepted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "factline", Subsystem: "outbox", Name: "unaccepted_events",
+			Help: "Events in flight that the broker has refused several times in a row without blaming a record: the topic is missing, or may not be written to. Their lanes stand still.",
+		}, []string{"topic"}),
 		round: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "round_seconds",
 			Help: "Time from sending a round of chunks to its last acknowledgement.", Buckets: latencyBuckets,
@@ -74,7 +79,7 @@ func (m *relayMetrics) register(registerer prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.published, m.latency, m.round, m.batch, m.compression, m.failures, m.brokers, m.parked,
-		m.pending, m.oldest, m.waiting, m.blocker, m.lanes, m.stalled, m.holes, m.defaultRows, m.repartitioned,
+		m.pending, m.oldest, m.waiting, m.blocker, m.lanes, m.stalled, m.holes, m.defaultRows, m.repartitioned, m.unaccepted,
 	} {
 		if err := registerer.Register(c); err != nil {
 			return err

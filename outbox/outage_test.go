@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"strings"
@@ -33,6 +34,7 @@ type wire struct {
 	mu    sync.Mutex
 	isCut bool
 	open  map[net.Conn]struct{}
+	mute  map[net.Conn]struct{} // nothing that comes from them goes on
 }
 
 // wiredPool reaches the database through a wire.
@@ -46,7 +48,7 @@ func (b *bundle) wiredPool() (*pgxpool.Pool, *wire) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	w := &wire{listener: listener, server: target.Host, open: map[net.Conn]struct{}{}}
+	w := &wire{listener: listener, server: target.Host, open: map[net.Conn]struct{}{}, mute: map[net.Conn]struct{}{}}
 	target.Host = listener.Addr().String()
 	pool, err := pgxpool.New(b.t.Context(), target.String())
 	if err != nil {
@@ -88,8 +90,32 @@ func (w *wire) keep(both ...net.Conn) bool {
 }
 
 func (w *wire) carry(to, from net.Conn) {
-	_, _ = io.Copy(to, from)
+	_, _ = io.Copy(audible{w, to, from}, from)
 	_, _ = to.Close(), from.Close()
+}
+
+// audible passes on what comes from a connection until that is mute.
+type audible struct {
+	w        *wire
+	to, from net.Conn
+}
+
+func (a audible) Write(p []byte) (int, error) {
+	a.w.mu.Lock()
+	_, isMute := a.w.mute[a.from]
+	a.w.mu.Unlock()
+	if isMute {
+		return len(p), nil
+	}
+	return a.to.Write(p)
+}
+
+// silence lets nothing more pass on the connections there are, and closes none.
+// New ones pass.
+func (w *wire) silence() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.Copy(w.mute, w.open)
 }
 
 func (w *wire) cut() {
@@ -184,6 +210,55 @@ func TestADatabaseOutageIsRiddenOut(t *testing.T) {
 	checkOrder(t, b.published(3000), 3000)
 }
 
+// A router forgets the connections: none of them is closed and nothing passes on
+// them any more, while new ones work. Reads and recordings used to wait for ever,
+// in lanes that were renewed all the time.
+func TestConnectionsThatFallSilentStopNoLane(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		hook func(*holdHook) any
+	}{
+		{"while a read is next", func(*holdHook) any { return nil }},
+		{"while a receipt is next", func(h *holdHook) any { return holdAfter{h} }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := setupFake(t)
+			pool, wire := b.wiredPool()
+			hook := newHoldHook(t)
+			b.append(event("a", ""))
+			b.relay(func(c *RelayConfig) { c.Pool, c.Hooks = pool, test.hook(hook) })
+			if b.published(1); test.hook(hook) != nil {
+				<-hook.reached
+			} else {
+				b.settled()
+			}
+			wire.silence()
+			hook.letGo()
+			b.append(event("a", ""), event("b", ""))
+			b.settled()
+			checkOrder(t, b.published(3), 3)
+		})
+	}
+}
+
+// A read that is never answered is reported, although renewals are.
+func TestALookThatIsNotAnsweredIsReported(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	r := &Relay{cfg: RelayConfig{StallAfter: time.Minute}.WithDefaults()}
+	r.metrics, _ = newRelayMetrics(nil)
+	l := &loop{relay: r, log: slog.New(slog.NewTextHandler(&text, nil)), unreadSince: time.Now().Add(-time.Second)}
+	if l.reportStalls(); text.Len() > 0 {
+		t.Errorf("a read of a second is reported: %s", &text)
+	}
+	l.unreadSince = time.Now().Add(-2 * time.Minute)
+	if l.reportStalls(); !strings.Contains(text.String(), "outbox is not read") {
+		t.Errorf("a read of two minutes is not reported: %s", &text)
+	}
+}
+
 // keepRelay hands out the relay that b.relay makes.
 func (b *bundle) keepRelay(r **Relay) func(*RelayConfig) {
 	return func(*RelayConfig) { b.made = r }
@@ -207,7 +282,7 @@ func counter(t *testing.T, registry *prometheus.Registry, name, label string) fl
 			}
 			for _, l := range m.GetLabel() {
 				if l.GetValue() == label {
-					return m.GetCounter().GetValue()
+					return m.GetCounter().GetValue() + m.GetGauge().GetValue() // one of them
 				}
 			}
 		}

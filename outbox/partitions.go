@@ -23,6 +23,11 @@ type partitions struct {
 	first map[string]int
 	now   map[string]int
 	isNew bool // there are topics that are not stored
+
+	agreeing sync.Mutex
+	// exchange stores what this relay saw and learns what others did. It is called
+	// by the clients' partitioning, so it must end soon. Nil agrees with nobody.
+	exchange func(*partitions)
 }
 
 // ForTopic makes partitions a [kgo.Partitioner]: murmur2, as Java's.
@@ -32,8 +37,9 @@ func (p *partitions) ForTopic(topic string) kgo.TopicPartitioner {
 
 type topicPartitions struct {
 	kgo.TopicPartitioner
-	all   *partitions
-	topic string
+	all      *partitions
+	topic    string
+	isAgreed bool
 }
 
 // Partition takes a key's partition among the first ones. It refuses where there
@@ -41,6 +47,10 @@ type topicPartitions struct {
 func (t *topicPartitions) Partition(r *kgo.Record, now int) int {
 	if !t.RequiresConsistency(r) {
 		return t.TopicPartitioner.Partition(r, now)
+	}
+	if !t.isAgreed {
+		t.isAgreed = true
+		t.all.agree(t.topic, now)
 	}
 	first := t.all.see(t.topic, now)
 	if now < first {
@@ -53,6 +63,19 @@ func (t *topicPartitions) Partition(r *kgo.Record, now int) int {
 func (t *topicPartitions) OnNewBatch() {
 	if sticky, ok := t.TopicPartitioner.(kgo.TopicPartitionerOnNewBatch); ok {
 		sticky.OnNewBatch()
+	}
+}
+
+// agree learns, before the first record of a topic is sent, how many partitions
+// the relays use of it: two that saw different numbers would put a key into two
+// partitions. The other sender waits meanwhile. Where the database does not
+// answer, the topic is sent to by what this relay sees.
+func (p *partitions) agree(topic string, now int) {
+	p.agreeing.Lock()
+	defer p.agreeing.Unlock()
+	p.see(topic, now)
+	if p.exchange != nil && !p.areStored() {
+		p.exchange(p)
 	}
 }
 
@@ -116,14 +139,16 @@ func (p *partitions) changed() (topics []string) {
 // did.
 func (s *store) exchangePartitions(ctx context.Context, p *partitions) error {
 	topics, counts := p.snapshot()
-	rows, err := s.pool.Query(ctx, statement("partitions"), named.Args{"topics": topics, "counts": counts})
-	if err != nil {
-		return err
-	}
 	stored := map[string]int{}
-	var topic string
-	var count int
-	if _, err := pgx.ForEachRow(rows, []any{&topic, &count}, func() error { stored[topic] = count; return nil }); err != nil {
+	var b pgx.Batch
+	b.Queue(statement("store_partitions"), named.Args{"topics": topics, "counts": counts})
+	b.Queue(statement("partitions")).Query(func(rows pgx.Rows) error {
+		var topic string
+		var count int
+		_, err := pgx.ForEachRow(rows, []any{&topic, &count}, func() error { stored[topic] = count; return nil })
+		return err
+	})
+	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
 		return err
 	}
 	p.learn(stored)

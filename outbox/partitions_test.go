@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -74,5 +75,75 @@ func TestRecordsWaitWhereATopicHasFewerPartitionsThanAtFirst(t *testing.T) {
 	}
 	if got := p.Partition(&kgo.Record{Value: []byte("no key")}, 3); got < 0 {
 		t.Error("a record without a key waits")
+	}
+}
+
+// Another relay is about to store the topic with another number: whoever waits
+// for it must learn that number and not keep its own.
+func TestTheRelayThatIsSecondLearnsTheNumberOfTheFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, err := b.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = first.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := first.Exec(t.Context(), "INSERT INTO factline.outbox_topic VALUES ('t', 3)"); err != nil {
+		t.Fatal(err)
+	}
+	second := &partitions{}
+	second.see("t", 6)
+	exchanged := make(chan error, 1)
+	go func() {
+		exchanged <- (&store{pool: b.pool}).exchangePartitions(context.WithoutCancel(t.Context()), second)
+	}()
+	factlinetest.Eventually(t, 10*time.Second, "the second to wait for the first", func() (bool, error) {
+		var waits bool
+		err := b.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+		return waits, err
+	})
+	if err := first.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-exchanged; err != nil {
+		t.Fatal(err)
+	}
+	if got := second.see("t", 6); got != 3 {
+		t.Errorf("the second uses %d partitions, the first 3", got)
+	}
+}
+
+// A relay that runs meets a topic that another has sent to meanwhile.
+func TestATopicIsAgreedOnBeforeItsFirstRecord(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	all := &partitions{exchange: func(p *partitions) {
+		if err := (&store{pool: b.pool}).exchangePartitions(t.Context(), p); err != nil {
+			t.Error(err)
+		}
+	}}
+	s, err := newSender(RelayConfig{Brokers: b.kafka.Addrs()}.WithDefaults(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.client.Close)
+	if _, err := b.pool.Exec(t.Context(), "INSERT INTO factline.outbox_topic VALUES ($1, 1)", b.topic); err != nil {
+		t.Fatal(err)
+	}
+	l := newLane(0, 1, 0)
+	var rows []outRow
+	for i := range 20 {
+		rows = append(rows, outRow{position: int64(i + 1), topic: b.topic, key: fmt.Append(nil, "k", i), value: []byte("{}")})
+	}
+	c := newChunk(l, rows)
+	s.send([]*chunk{c})
+	if len(c.sent) != 20 {
+		t.Fatalf("%d records were sent (%v), want 20", len(c.sent), c.failure)
+	}
+	for _, r := range c.sent {
+		if r.partition != 0 {
+			t.Fatalf("a record stands in partition %d; the other relay uses only the first", r.partition)
+		}
 	}
 }

@@ -74,6 +74,91 @@ func TestAnOpenTransactionAboveTheNewestEndedOneIsWaitedFor(t *testing.T) {
 	}
 }
 
+// Rolled-back transactions left thousands of holes while one that is open keeps
+// all of them from being proved empty. Each was looked up again in every read,
+// for all lanes. A row in one of them still comes before what follows it.
+func TestManyHolesAreNotAskedForAgainUntilSomebodyWhoMayFillThemEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const holes = 3 * mostHoles
+	open, err := b.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = open.Rollback(context.WithoutCancel(t.Context())) }()
+	const fill = `INSERT INTO factline.outbox_event (lane, position, event_id, event_type, tenant_id, aggregate_type,
+		aggregate_id, aggregate_version, topic, value, stamped)
+		SELECT 0, position, 'e', 'T', 't', 'A', 'a', 1, 'topic', '', true FROM generate_series($1::bigint, $2::bigint, 2) AS position`
+	if _, err := open.Exec(t.Context(), fill, 1001, 1001); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.pool.Exec(t.Context(), fill, 2, 2*holes); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.pool.Exec(t.Context(), "SELECT setval('factline.outbox_position_0', $1)", 2*holes+4); err != nil {
+		t.Fatal(err)
+	}
+	s := &store{pool: b.pool, maxEvents: 1000, maxBytes: 1 << 20}
+	l, other := newLane(0, 1, 0), newLane(1, 1, 0)
+	r := &Relay{cfg: RelayConfig{}.WithDefaults(), store: s}
+	looks := &loop{relay: r, log: r.cfg.Logger, lanes: map[int16]*lane{0: l, 1: other}}
+	look := func() (positions []int64, spans int) {
+		request := newReadRequest([]*lane{l, other})
+		looks.tookRead(s.read(t.Context(), request))
+		if spans = len(request.lanes[0].spans); spans > mostHoles+1 || len(request.lanes[1].spans) != 1 {
+			t.Fatalf("%d and %d spans were asked for", spans, len(request.lanes[1].spans))
+		}
+		if l.next != nil {
+			for _, row := range l.next.rows {
+				positions = append(positions, row.position)
+			}
+			l.next = nil
+		}
+		return positions, spans
+	}
+	var all []int64
+	spans, reads := 0, 0
+	for ; spans != 1 || reads < 2; reads++ {
+		var found []int64
+		if found, spans = look(); reads > 50 {
+			t.Fatalf("%d spans are still asked for, %d holes", spans, len(l.holes))
+		}
+		all = append(all, found...)
+	}
+	if len(all) != holes || len(l.holes) != holes {
+		t.Fatalf("%d rows came out and %d holes are known, want %d of both", len(all), len(l.holes), holes)
+	}
+	if _, err := b.pool.Exec(t.Context(), fill, 2*holes+2, 2*holes+2); err != nil {
+		t.Fatal(err)
+	}
+	all = nil
+	for reads = 0; len(all) == 0 && reads < 50; reads++ { // transactions of other tests end, too
+		all, _ = look()
+	}
+	if len(all) != 1 {
+		t.Errorf("read %v, want the new row although the holes are open", all)
+	}
+	if _, err := open.Exec(t.Context(), fill, 2*holes+4, 2*holes+4); err != nil { // follows the row in the hole
+		t.Fatal(err)
+	}
+	if err := open.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all = nil
+	// Other tests have transactions open, too.
+	factlinetest.Eventually(t, 30*time.Second, "the proof that every hole is empty", func() (bool, error) {
+		found, _ := look()
+		all = append(all, found...)
+		if len(all) == 2 && len(l.holes) == 0 {
+			return true, nil
+		}
+		return false, fmt.Errorf("read %v, %d holes", all, len(l.holes))
+	})
+	if all[0] != 1001 {
+		t.Errorf("read %v, want the row in the hole first", all)
+	}
+}
+
 // Pitfall 4: a transaction id means nothing in another cluster.
 func TestNoTableStoresATransactionID(t *testing.T) {
 	t.Parallel()

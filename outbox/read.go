@@ -15,6 +15,7 @@ import (
 type readRequest struct {
 	lanes     []wantedLane
 	needBound bool
+	manyHoles bool // of a lane: snapshots are needed
 	woken     bool // somebody in this process said that there is something
 }
 
@@ -23,12 +24,15 @@ type wantedLane struct {
 	id    int16
 	page  int // most rows of a span, 0 for as many as a chunk may have
 	spans []span
+	cut   int64 // nothing from here on is asked for
 }
 
 func newReadRequest(lanes []*lane) readRequest {
 	var r readRequest
 	for _, l := range lanes {
-		r.lanes = append(r.lanes, wantedLane{lane: l, id: l.id, page: l.page, spans: l.spans()})
+		spans, cut := l.spans()
+		r.lanes = append(r.lanes, wantedLane{lane: l, id: l.id, page: l.page, spans: spans, cut: cut})
+		r.manyHoles = r.manyHoles || l.hasManyHoles()
 		r.needBound = r.needBound || l.unbounded()
 	}
 	return r
@@ -40,8 +44,12 @@ type readResult struct {
 	xmin    int64      // every transaction id below it had ended before the rows were read
 	bound   int64      // a transaction id taken after the request was made, or 0
 	err     error
+	// before and after are around the read of the rows where there are many holes.
+	before, after snapshot
 	// isRelease is set where the rows are parked ones of a single lane.
 	isRelease bool
+	// parkedMicros says of each since when it is parked.
+	parkedMicros map[int64]int64
 }
 
 // laneRows is what a read brought of a lane.
@@ -61,6 +69,9 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 	defer stop()
 	var b pgx.Batch
 	b.Queue(statement("snapshot_xmin")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.xmin) })
+	if request.manyHoles {
+		queueSnapshot(&b, &result.before)
+	}
 	if request.needBound {
 		b.Queue(statement("bound")).QueryRow(func(row pgx.Row) error { return row.Scan(&result.bound) })
 	}
@@ -74,12 +85,26 @@ func (s *store) read(ctx context.Context, request readRequest) readResult {
 		}
 		return rows.Err()
 	})
+	if request.manyHoles {
+		queueSnapshot(&b, &result.after)
+	}
 	result.err = s.pool.SendBatch(limited, &b).Close()
 	if pages.err != nil {
 		result.err = pages.err
 	}
 	result.lanes = pages.finish()
 	return result
+}
+
+func queueSnapshot(b *pgx.Batch, to *snapshot) {
+	b.Queue(statement("snapshot")).QueryRow(func(row pgx.Row) (err error) {
+		var text string
+		if err := row.Scan(&text); err != nil {
+			return err
+		}
+		*to, err = parseSnapshot(text)
+		return err
+	})
 }
 
 func (s *store) readArgs(request readRequest) named.Args {
@@ -140,7 +165,7 @@ const maxWasted = 32 << 20
 func newPages(request readRequest, slabs *slabs, maxEvents, maxBytes int) *pages {
 	p := &pages{reader: newRowReader(), slabs: slabs, lanes: make([]lanePage, len(request.lanes)), maxBytes: maxBytes}
 	for i, want := range request.lanes {
-		p.lanes[i] = lanePage{cut: openEnd}
+		p.lanes[i] = lanePage{cut: want.cut}
 		for range want.spans {
 			p.spans = append(p.spans, page{lane: i, limit: or(want.page, maxEvents)})
 		}
@@ -207,6 +232,14 @@ func (p *pages) finish() (lanes []laneRows) {
 		lanes = append(lanes, read)
 	}
 	return lanes
+}
+
+// cutAt forgets the rows from cut on.
+func (r *laneRows) cutAt(cut int64) {
+	if cut < r.cut {
+		r.cut = cut
+		r.rows = slices.DeleteFunc(r.rows, func(row outRow) bool { return row.position >= cut })
+	}
 }
 
 // complete returns the spans that were read to their end.

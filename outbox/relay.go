@@ -39,13 +39,24 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, fmt.Errorf("outbox: register relay metrics: %w", err)
 	}
 	owner := cfg.Instance + "/" + envelope.NewID()
-	return &Relay{
+	r := &Relay{
 		cfg: cfg, owner: owner, metrics: metrics, partitions: &partitions{},
 		store: &store{
 			pool: cfg.Pool, owner: owner, maxEvents: cfg.ChunkEvents, maxBytes: cfg.ChunkBytes,
 			slabs: slabs{maxBytes: 2 * cfg.ChunkBytes},
 		},
-	}, nil
+	}
+	r.partitions.exchange = r.agree
+	return r, nil
+}
+
+// agree exchanges the topics' numbers of partitions with the other relays.
+func (r *Relay) agree(p *partitions) {
+	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.LeaseTTL/3)
+	defer cancel()
+	if err := r.store.exchangePartitions(ctx, p); err != nil {
+		r.cfg.Logger.Warn("outbox topics are sent to before their numbers of partitions are agreed", "error", err)
+	}
 }
 
 // Run publishes until ctx is cancelled, then waits up to DrainTimeout for what
@@ -68,7 +79,7 @@ func (r *Relay) Run(ctx context.Context) error {
 
 func (r *Relay) publish(ctx context.Context) error {
 	l := &loop{
-		relay: r, log: r.cfg.Logger.With("instance", r.owner), lanes: map[int16]*lane{},
+		relay: r, log: r.cfg.Logger.With("instance", r.owner), lanes: map[int16]*lane{}, slow: map[int16]int{},
 		reads: make(chan readResult, 1), sends: make(chan sendResult, senders), settles: make(chan settleResult, 1),
 		companies: make(chan companyResult, 1),
 		pause:     r.cfg.PollMin,

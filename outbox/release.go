@@ -48,8 +48,7 @@ func (l *loop) readReleased(ctx context.Context) bool {
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
 		if lane.released && !lane.unsure && !lane.leaving && lane.next == nil && lane.sending == nil && lane.settling == 0 {
-			l.reading = true
-			go func() { l.reads <- l.relay.store.readReleased(ctx, lane) }()
+			l.startRead(ctx, func(limited context.Context) readResult { return l.relay.store.readReleased(limited, lane) })
 			return true
 		}
 	}
@@ -75,14 +74,14 @@ func (l *loop) tookReleased(res readResult) {
 		lane.unsure = true // somebody was faster
 		return
 	}
-	lane.next.isRelease = true
+	lane.next.isRelease, lane.next.parkedMicros = true, res.parkedMicros
 	lane.next.useMemory(got.memory)
 	got.memory = nil
 }
 
 // readReleased reads as many parked rows of the lane as a chunk may hold.
 func (s *store) readReleased(ctx context.Context, l *lane) readResult {
-	request := readRequest{lanes: []wantedLane{{lane: l, id: l.id, spans: []span{{1, openEnd}}}}}
+	request := readRequest{lanes: []wantedLane{{lane: l, id: l.id, spans: []span{{1, openEnd}}, cut: openEnd}}}
 	result := readResult{request: request, isRelease: true}
 	limited, stop := context.WithCancel(ctx)
 	defer stop()
@@ -92,8 +91,14 @@ func (s *store) readReleased(ctx context.Context, l *lane) readResult {
 		return result
 	}
 	pages := newPages(request, &s.slabs, s.maxEvents, s.maxBytes)
-	for !pages.isFull() && rows.Next() && pages.add(rows.RawValues()) == nil {
-		continue
+	result.parkedMicros = map[int64]int64{}
+	for !pages.isFull() && rows.Next() {
+		columns := rows.RawValues()
+		row, parked := columns[:len(columns)-1], columns[len(columns)-1]
+		if pages.add(row) != nil {
+			break
+		}
+		result.parkedMicros[bigint(row[columnPosition])] = bigint(parked)
 	}
 	if pages.isFull() {
 		stop() // or the rest would be read to its end

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -186,6 +187,49 @@ func TestARetryThatIsRefusedAgainParksAgain(t *testing.T) {
 	}
 }
 
+// The recording of a retry that was refused is offered again, because its answer
+// was lost, after an operator has retried once more.
+func TestARecordingThatIsOfferedAgainUndoesNoDecision(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	rejectPoison(b.kafka.Fake())
+	b.append(event("bad", "POISON"), event("bad", ""))
+	stop := b.relay(uncompressed)
+	b.settled()
+	stop()
+	id := b.parkedOne().ID
+	b.resolve(id, Retry)
+	s := &store{pool: b.pool, owner: "x", maxEvents: 10, maxBytes: 1 << 20}
+	_, leases, err := s.lease(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(leases, func(l lease) bool { return l.lane == laneOf(b, "bad") })
+	owned := newLane(leases[at].lane, leases[at].epoch, leases[at].lowWater)
+	read := s.readReleased(t.Context(), owned)
+	if read.err != nil || len(read.lanes[0].rows) != 2 {
+		t.Fatalf("released are %+v (%v), want both rows", read.lanes, read.err)
+	}
+	c := newChunk(owned, read.lanes[0].rows)
+	c.isRelease, c.parkedMicros = true, read.parkedMicros
+	c.refuse(c.rows[0], kerr.InvalidRecord)
+	c.parkBehind(c.rows[1])
+	again := []settlement{{lane: owned, parked: c.parked, isRelease: true}}
+	if res := s.settle(t.Context(), again); res.err != nil {
+		t.Fatal(res.err)
+	}
+	if !b.parkedOne().Waits {
+		t.Fatal("the event is not parked again")
+	}
+	b.resolve(id, Retry)
+	if res := s.settle(t.Context(), again); res.err != nil {
+		t.Fatal(res.err)
+	}
+	if all, err := Parked(t.Context(), b.pool, ParkedFilter{ID: id}); err != nil || len(all) != 1 || all[0].Waits {
+		t.Errorf("parked are %+v (%v), want the event on its way", all, err)
+	}
+}
+
 // A hole below the parked event keeps the low-water mark down, so a new owner
 // reads its row again.
 func TestASkippedEventNeverReachesTheLog(t *testing.T) {
@@ -204,10 +248,16 @@ func TestASkippedEventNeverReachesTheLog(t *testing.T) {
 	b.append(event("bad", "POISON"), event("bad", "next"))
 	stop := b.relay(uncompressed)
 	b.settledParked(2)
+	b.settled() // what is parked does not wait to be published, nor what is skipped
 	found := b.parkedOne()
 	result := b.resolve(found.ID, Skip)
 	b.nothingParked()
 	b.published(1)
+	b.settled()
+	l := limit{most: 1}
+	if err := b.in(func(tx pgx.Tx) error { return l.check(t.Context(), tx) }); !errors.As(err, new(*FullError)) || l.pending != 1 {
+		t.Errorf("%d events count as waiting (%v), want the open one", l.pending, err)
+	}
 	stop()
 	broken.Remove()
 	b.relay(uncompressed)

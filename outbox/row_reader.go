@@ -19,10 +19,12 @@ func newRowReader() *rowReader { return &rowReader{names: map[string]string{}} }
 // format for these types.
 var errRowForm = errors.New("outbox: read outbox rows: the server's row form is not the binary one")
 
-// columnKey and columnValue are the places of record key and value among the columns of read.sql: ordinal,
-// position, created_at, topic, event_type, event_id, stamped, record_key,
-// headers, value.
-const columnKey, columnValue = 7, 9
+// The places of position, record key and value among the columns of read.sql:
+// ordinal, position, created_at, topic, event_type, event_id, stamped,
+// record_key, headers, value.
+const columnPosition, columnKey, columnValue = 1, 7, 9
+
+func bigint(column []byte) int64 { return int64(binary.BigEndian.Uint64(column)) }
 
 // read takes everything but id, key, headers and value.
 func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) {
@@ -30,7 +32,7 @@ func (r *rowReader) read(columns [][]byte) (ordinal int, row outRow, err error) 
 		return 0, outRow{}, errRowForm
 	}
 	return int(binary.BigEndian.Uint32(columns[0])), outRow{
-		position:  int64(binary.BigEndian.Uint64(columns[1])),
+		position:  bigint(columns[columnPosition]),
 		createdAt: postgresTime(columns[2]),
 		topic:     r.name(columns[3]),
 		eventType: r.name(columns[4]),
@@ -54,7 +56,7 @@ func (s *slab) copyBytes(row *outRow, columns [][]byte) {
 // postgresTime reads a timestamptz: microseconds since 2000-01-01.
 func postgresTime(column []byte) time.Time {
 	const epoch2000 = 946684800
-	micros := int64(binary.BigEndian.Uint64(column))
+	micros := bigint(column)
 	return time.Unix(epoch2000, 0).Add(time.Duration(micros) * time.Microsecond)
 }
 

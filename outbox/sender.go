@@ -54,6 +54,7 @@ func newSender(cfg RelayConfig, partitioner kgo.Partitioner, hooks ...kgo.Hook) 
 		kgo.RecordDeliveryTimeout(0),
 		kgo.ManualFlushing(),
 		kgo.MaxBufferedRecords(1<<22),
+		kgo.MaxBufferedBytes(0), // it would refuse a record of a round and take a later one of its key
 		kgo.RecordPartitioner(partitioner),
 		kgo.WithHooks(hooks...),
 	)

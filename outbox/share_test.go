@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,6 +71,70 @@ func TestRelaysShareTheLanesAndHandThemOver(t *testing.T) {
 		b.append(event(fmt.Sprint("a", i), ""))
 	}
 	checkOrder(t, b.published(40), 40)
+}
+
+// One lane has a chunk that nothing acknowledges: only that one waits for the
+// end of its lease, which here never comes.
+func TestADrainThatTakesTooLongGivesBackTheLanesAtRest(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	hook := newHoldHook(t)
+	stop := b.relay(longLease("a"), func(c *RelayConfig) { c.Hooks, c.DrainTimeout = holdAfter{hook}, time.Millisecond })
+	b.awaitOwners("map[a:16]")
+	b.append(event("k", ""))
+	<-hook.reached
+	stop()
+	if got := fmt.Sprint(b.owners()); got != "map[a:1]" {
+		t.Errorf("owners are %s, want the lane in flight alone", got)
+	}
+	b.relay(longLease("b"))
+	b.awaitOwners("map[a:1 b:15]")
+}
+
+// What is published above low water takes long to read for a new owner. The loop
+// used to wait a lease for each lane, and lost what it had meanwhile.
+func TestLanesAreTakenOverOnlyWhileThereIsTimeToRenew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r, err := NewRelay(RelayConfig{Pool: b.pool, Brokers: []string{"127.0.0.1:1"}, LeaseTTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &loop{relay: r, log: factlinetestLogger(t), slow: map[int16]int{}}
+	fresh := func() (lanes []*lane) { return []*lane{newLane(0, 1, 0), newLane(1, 1, 0), newLane(2, 1, 0)} }
+	l.trustedUntil = time.Now().Add(20 * time.Second) // a third of the lease
+	if got := l.load(t.Context(), fresh()); len(got) != 0 {
+		t.Errorf("%d lanes were taken over with no time left, want none", len(got))
+	}
+	l.trustedUntil = time.Now().Add(time.Minute)
+	l.slow[0] = 1
+	got := l.load(t.Context(), fresh())
+	if len(got) != 3 || got[2].id != 0 || l.slow[0] != 0 {
+		t.Errorf("%d lanes were taken over, want all three and the one that was too slow last", len(got))
+	}
+}
+
+// The race detector sees a renewal that looks into fences while a sender puts
+// one up.
+func TestARenewalLeavesAFenceToItsSender(t *testing.T) {
+	t.Parallel()
+	parking := newLane(0, 1, 0)
+	c := newChunk(parking, []outRow{{position: 1, topic: "t", key: []byte("k")}})
+	parking.sending = c
+	r := &Relay{cfg: RelayConfig{}.WithDefaults()}
+	l := &loop{relay: r, log: r.cfg.Logger, lanes: map[int16]*lane{0: parking}}
+	fenced := make(chan struct{})
+	go func() {
+		defer close(fenced)
+		c.refuse(c.rows[0], errors.New("no"))
+		c.rows = nil
+	}()
+	l.adopt(t.Context(), []lease{{lane: 0, epoch: 1}})
+	<-fenced
+	l.finish(c)
+	if l.adopt(t.Context(), []lease{{lane: 0, epoch: 1}}); !parking.unsure {
+		t.Error("the lane has a fence and is sure of it: an operator's decision would not be seen")
+	}
 }
 
 // A hand-over waits for the chunk in flight, so that nothing is sent twice.

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -16,10 +17,19 @@ type hole struct {
 	// position in the hole had an id below it, so a snapshot in which every
 	// transaction below bound has ended settles the question. 0 = not taken yet.
 	bound int64
+	// isEmpty says that the hole was read to its end and that nobody who may have
+	// rows in it has ended since, up to the lane's snapshot.
+	isEmpty bool
 }
 
 // openEnd is the upper end of the span that every lane reads next.
 const openEnd = math.MaxInt64
+
+// hasSpan reports whether s is among spans, which are in order.
+func hasSpan(spans []span, s span) bool {
+	at, found := slices.BinarySearchFunc(spans, s.first, func(in span, first int64) int { return cmp.Compare(in.first, first) })
+	return found && spans[at] == s
+}
 
 // cutHoles returns what stays of holes when the rows at positions, which are
 // sorted, have turned up within them.
@@ -32,7 +42,7 @@ func cutHoles(holes []hole, positions []int64) []hole {
 		from, _ := slices.BinarySearch(positions, h.first)
 		for ; from < len(positions) && positions[from] <= h.last; from++ {
 			if p := positions[from]; p > h.first {
-				kept = append(kept, hole{span{h.first, p - 1}, h.bound})
+				kept = append(kept, hole{span: span{h.first, p - 1}, bound: h.bound})
 			}
 			h.first = positions[from] + 1
 		}

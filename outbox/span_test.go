@@ -35,15 +35,16 @@ func TestALaneReadsEachRowOnceWhateverBecomesVisibleWhen(t *testing.T) {
 		commitInVersionOrder(order)
 		visible := map[int64]bool{}
 		l := newLane(0, 1, 0)
+		l.mostHoles = rapid.SampledFrom([]int{1, 2, 3, mostHoles}).Draw(t, "most holes")
 		seen, last := map[int64]int{}, map[int64]int64{}
 		done := 0
 		for step := 0; len(seen) < len(order) || step < 5; step++ {
-			if step > 500 {
+			if step > 2000 {
 				t.Fatalf("only %d of %d rows came out; holes %v", len(seen), len(order), l.holes)
 			}
-			spans := l.spans()
 			needBound := l.unbounded()
 			// What has ended before the read: the lowest open transaction.
+			committed := done
 			xmin := oldestOpen(order[done:], rowsInAll)
 			bound := int64(0)
 			if needBound {
@@ -55,11 +56,20 @@ func TestALaneReadsEachRowOnceWhateverBecomesVisibleWhen(t *testing.T) {
 			}
 			l.page = rapid.IntRange(1, 9).Draw(t, "page")
 			request := newReadRequest([]*lane{l})
+			before := snapshotOf(order, committed)
 			rows, cut := rowsIn(visible, request, rapid.IntRange(1, 20).Draw(t, "bytes"))
 			if bound > 0 {
-				l.setBound(bound, spans)
+				l.setBound(bound, request.lanes[0].spans)
+			}
+			if request.manyHoles {
+				got := laneRows{rows: rows, cut: cut}
+				got.cutAt(l.recheck(request.lanes[0].spans, before, snapshotOf(order, done)))
+				rows, cut = got.rows, got.cut
 			}
 			l.take(rows, request.lanes[0].complete(cut), xmin)
+			if request.manyHoles {
+				l.noteEmpty(request.lanes[0].complete(cut))
+			}
 			for _, r := range rows {
 				seen[r.position]++
 				if a := aggregateOf(r.position); r.position < last[a] {
@@ -81,6 +91,21 @@ func TestALaneReadsEachRowOnceWhateverBecomesVisibleWhen(t *testing.T) {
 			}
 		}
 	})
+}
+
+// snapshotOf is that after the first done commits of order.
+func snapshotOf(order []int64, done int) snapshot {
+	s := snapshot{xmin: oldestOpen(order[done:], int64(len(order)*2)), xmax: 1}
+	for _, id := range order[:done] {
+		s.xmax = max(s.xmax, id+1)
+	}
+	for _, id := range order[done:] {
+		if id < s.xmax {
+			s.open = append(s.open, id)
+		}
+	}
+	s.xmin = min(s.xmin, s.xmax)
+	return s
 }
 
 func (l *lane) lowWaterAfter() int64 {
@@ -144,11 +169,11 @@ func TestCutHolesKeepsWhatIsNotFilled(t *testing.T) {
 		positions []int64
 		want      string
 	}{
-		{"a hole that nothing fills stays", []hole{{span{2, 4}, 7}}, []int64{9}, "[{{2 4} 7}]"},
-		{"a row in the middle splits it", []hole{{span{2, 6}, 7}}, []int64{4}, "[{{2 3} 7} {{5 6} 7}]"},
-		{"rows at both ends shrink it", []hole{{span{2, 6}, 7}}, []int64{2, 6}, "[{{3 5} 7}]"},
-		{"a filled hole goes", []hole{{span{2, 3}, 7}}, []int64{2, 3}, "[]"},
-		{"neighbours are not touched", []hole{{span{2, 3}, 1}, {span{5, 9}, 2}}, []int64{3, 4, 5}, "[{{2 2} 1} {{6 9} 2}]"},
+		{"a hole that nothing fills stays", []hole{{span{2, 4}, 7, false}}, []int64{9}, "[{{2 4} 7 false}]"},
+		{"a row in the middle splits it", []hole{{span{2, 6}, 7, false}}, []int64{4}, "[{{2 3} 7 false} {{5 6} 7 false}]"},
+		{"rows at both ends shrink it", []hole{{span{2, 6}, 7, false}}, []int64{2, 6}, "[{{3 5} 7 false}]"},
+		{"a filled hole goes", []hole{{span{2, 3}, 7, false}}, []int64{2, 3}, "[]"},
+		{"neighbours are not touched", []hole{{span{2, 3}, 1, false}, {span{5, 9}, 2, false}}, []int64{3, 4, 5}, "[{{2 2} 1 false} {{6 9} 2 false}]"},
 	}
 	for _, c := range cases {
 		if got := fmt.Sprint(cutHoles(c.holes, c.positions)); got != c.want {

@@ -67,6 +67,12 @@ func (s *store) handOver(ctx context.Context, lanes []int16) error {
 	return err
 }
 
+// leave signs the relay off without its lanes.
+func (s *store) leave(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, statement("leave"), named.Args{"owner": s.owner})
+	return err
+}
+
 func (s *store) release(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, statement("release"), named.Args{"owner": s.owner})
 	return err
@@ -120,7 +126,7 @@ func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
 		return err
 	}
 	for id, lane := range byID {
-		lane.fences, lane.released = found[id], released[id]
+		lane.fences, lane.hasFences, lane.released = found[id], len(found[id]) > 0, released[id]
 	}
 	return nil
 }
@@ -215,13 +221,15 @@ func (s *store) parkArgs(done settlement) named.Args {
 	var positions []int64
 	var reasons []string
 	var culprits []bool
+	var parkedMicros []int64
 	for _, p := range done.parked {
 		positions = append(positions, p.position)
 		reasons = append(reasons, p.reason)
 		culprits = append(culprits, p.isCulprit)
+		parkedMicros = append(parkedMicros, p.parkedMicros)
 	}
 	args := s.laneArgs(done)
-	args["positions"], args["reasons"], args["culprits"] = positions, reasons, culprits
+	args["positions"], args["reasons"], args["culprits"], args["parked_micros"] = positions, reasons, culprits, parkedMicros
 	return args
 }
 

@@ -1,7 +1,3 @@
-WITH seen AS (
-    INSERT INTO factline.outbox_topic (topic, partitions)
-    SELECT * FROM unnest(@topics::text[], @counts::int[]) AS s(topic, partitions)
-    WHERE NOT EXISTS (SELECT FROM factline.outbox_topic t WHERE t.topic = s.topic)
-    ON CONFLICT DO NOTHING
-)
+-- A statement of its own, behind store_partitions: what that one waited for and
+-- did not store is visible only to a later snapshot.
 SELECT topic, partitions FROM factline.outbox_topic

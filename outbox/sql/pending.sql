@@ -1,6 +1,6 @@
 -- How many events wait to be published. The distance of a lane's positions from
 -- its low-water mark is enough while it is below the limit. Above, what is
--- published beyond the mark is taken off: an open transaction may hold it down.
+-- published or parked beyond the mark is taken off: an open transaction may hold it down.
 WITH distance AS MATERIALIZED (
     SELECT coalesce(sum(greatest(coalesce(pg_sequence_last_value(('factline.outbox_position_' || lane)::regclass), 0) - low_water, 0)), 0)::bigint AS events
     FROM factline.outbox_lane
@@ -8,5 +8,8 @@ WITH distance AS MATERIALIZED (
 SELECT CASE WHEN events < @most::bigint THEN events ELSE greatest(events - (
     SELECT coalesce(sum(cardinality(r.positions)), 0)
     FROM factline.outbox_lane l JOIN factline.outbox_receipt r ON r.lane = l.lane AND r.last_position > l.low_water
+) - (
+    SELECT count(*)
+    FROM factline.outbox_lane l JOIN factline.outbox_parked k ON k.lane = l.lane AND k.position > l.low_water
 ), 0) END::bigint
 FROM distance

@@ -15,9 +15,14 @@ CROSS JOIN LATERAL (
     ) - l.low_water END AS events
 ) AS pending
 LEFT JOIN LATERAL (
-    SELECT count(*) AS events
-    FROM factline.outbox_receipt r CROSS JOIN LATERAL unnest(r.positions) AS p(position)
-    WHERE r.lane = l.lane AND r.last_position > l.low_water AND p.position > l.low_water
+    -- What is done above the mark: published, or parked and perhaps skipped since.
+    SELECT (
+        SELECT count(*)
+        FROM factline.outbox_receipt r CROSS JOIN LATERAL unnest(r.positions) AS p(position)
+        WHERE r.lane = l.lane AND r.last_position > l.low_water AND p.position > l.low_water
+    ) + (
+        SELECT count(*) FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.position > l.low_water
+    ) AS events
 ) AS ahead ON true
 LEFT JOIN LATERAL (
     SELECT e.created_at FROM factline.outbox_event e

@@ -1,0 +1,1 @@
+DELETE FROM factline.outbox_relay WHERE owner = @owner::text
