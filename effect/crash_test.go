@@ -231,6 +231,32 @@ func TestOnResultThatMissesItsDeadlineUsesAnAttempt(t *testing.T) {
 	}
 }
 
+func TestACancellationOfItsOwnMakingUsesAnAttemptOfOnResult(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(context.Context, pgx.Tx) error{
+		"an error that wraps it": func(context.Context, pgx.Tx) error { return fmt.Errorf("ask the cache: %w", context.Canceled) },
+		"a statement that it cut off": func(ctx context.Context, tx pgx.Tx) error {
+			own, cancel := context.WithCancel(ctx)
+			defer time.AfterFunc(20*time.Millisecond, cancel).Stop()
+			_, err := tx.Exec(own, "SELECT pg_sleep(60)")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.do(call("k"))
+			b.work(&provider{}, func(c *WorkerConfig) {
+				c.MaxAttempts = 2
+				c.OnResult = func(ctx context.Context, tx pgx.Tx, _ Result) error { return fail(ctx, tx) }
+			})
+			if e := b.await("k", Dead); e.ResultAttempts != 2 {
+				t.Errorf("entry = %+v, want it given up after two attempts of OnResult", e)
+			}
+		})
+	}
+}
+
 type cuttingOnce struct {
 	line *line
 	once sync.Once

@@ -106,7 +106,7 @@ func (s *store) finish(records context.Context, c *claimed, handle func(context.
 				return err
 			}
 			if err := handle(ctx, tx); err != nil {
-				return blame(err, tx.Conn())
+				return blame(records, ctx, err, tx.Conn())
 			}
 		}
 		return letNext(ctx, tx, s.name, c.orderKey)
@@ -172,9 +172,12 @@ type handlerError struct{ error }
 func (e *handlerError) Unwrap() error { return e.error }
 
 // blame decides whether an error that came out of OnResult is its own: a
-// deadlock, a lost connection or a cancellation is not.
-func blame(err error, conn *pgx.Conn) error {
-	if errors.Is(err, context.Canceled) || conn.IsClosed() && !errors.Is(err, context.DeadlineExceeded) {
+// deadlock, a lost connection or the end of records is not. The end of ctx, its
+// deadline, is, and so is a context that OnResult made and ended itself, even
+// where that closed the connection.
+func blame(records, ctx context.Context, err error, conn *pgx.Conn) error {
+	ended := ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if records.Err() != nil || conn.IsClosed() && !ended {
 		return err
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isTransientCode(pg.Code) {
