@@ -105,6 +105,7 @@ func (c *stormClient) cuts() (all []history.Cut) {
 			all = append(all, history.Cut{
 				Client: c.name, Server: server, Connections: seen.Connections, Cut: seen.Cut, Busy: seen.Busy,
 				Unanswered: seen.Unanswered, Torn: seen.Torn, Isolations: seen.Isolations,
+				Silenced: seen.Silenced, Ignored: seen.Ignored,
 			})
 		}
 	}

@@ -49,6 +49,9 @@ func (s *storm) fired(out *outcome) {
 	if s.cfg.Gap > 0 {
 		out.fired(check.PartitionsMoved(h.Mishaps, h.Assignments))
 	}
+	if s.cfg.Silence && s.cfg.Gap > 0 {
+		out.fired(check.ConnectionsWentSilent(h.Cuts))
+	}
 	if s.hasProcesses() && s.cfg.Gap > 0 {
 		out.fired(check.SignalsFired(h.Signals))
 	}
@@ -79,6 +82,7 @@ type network interface {
 	Cut()
 	Calm()
 	Isolate(quietly bool)
+	Silence()
 	Restore()
 }
 

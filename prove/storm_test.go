@@ -76,6 +76,30 @@ func TestEveryStormCutsAMemberOffForLongerThanItsSession(t *testing.T) {
 	}
 }
 
+func TestConnectionsGoSilentOnlyInAStormThatIsToldTo(t *testing.T) {
+	t.Parallel()
+	for _, told := range []bool{false, true} {
+		s, seen := newDryStorm(1, ""), 0
+		s.cfg.Silence = told
+		for _, tr := range s.tracks() {
+			for n := range 100 {
+				if m := tr.draw(n); m.silences {
+					seen++
+					if m.what != toDatabase {
+						t.Errorf("%+v", m)
+					}
+				}
+			}
+		}
+		if (seen >= 8) != told || (seen == 0) == told {
+			t.Errorf("told %v: %d of 200 mishaps silence connections", told, seen)
+		}
+		if first := s.tracks()[1].first[0]; first.silences != told {
+			t.Errorf("told %v: the first mishap is %+v", told, first)
+		}
+	}
+}
+
 func drawMishaps(seed uint64, binary string) (all []mishap) {
 	for _, tr := range newDryStorm(seed, binary).tracks() {
 		for n := range 100 {

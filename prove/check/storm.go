@@ -45,6 +45,25 @@ func ConnectionsWereCut(cuts []history.Cut, atLeast int) Result {
 	return r
 }
 
+// ConnectionsWentSilent asks that connections to the database went silent while
+// new ones passed, and that somebody still used one. Anything else makes the step
+// inconclusive.
+func ConnectionsWentSilent(cuts []history.Cut) Result {
+	r := Result{Name: "connections went silent while new ones passed"}
+	silenced, ignored := 0, 0
+	for _, c := range cuts {
+		if c.Server == "database" {
+			silenced += c.Silenced
+			ignored += c.Ignored
+		}
+	}
+	if ignored == 0 {
+		r.problem("%d connections to the database went silent, and nobody asked anything on one of them: nothing is proved about it", silenced)
+	}
+	r.Observed = fmt.Sprintf("%d to the database, %d of them used after that", silenced, ignored)
+	return r
+}
+
 // LanesChangedHands asks that relays took lanes over from each other, which is
 // what more than one of them is for.
 func LanesChangedHands(takeovers map[string]int, where string) Result {

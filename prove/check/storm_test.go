@@ -181,6 +181,8 @@ func TestWhatElseAStormAsks(t *testing.T) {
 		{"all ended well", "", EndedAsAsked(map[string]string{"relay 1": ""})},
 		{"one did not", "relay 1: it did not end", EndedAsAsked(map[string]string{"relay 1": "it did not end", "relay 2": ""})},
 		{"nothing ran", "nothing ran", EndedAsAsked(nil)},
+		{"a silent connection was used", "", ConnectionsWentSilent([]history.Cut{{Server: "database", Silenced: 2, Ignored: 1}})},
+		{"none was used", "2 connections to the database went silent", ConnectionsWentSilent([]history.Cut{{Server: "database", Silenced: 2}, {Server: "broker", Ignored: 1}})},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -58,6 +58,10 @@ type Cut struct {
 	Torn        int `json:"torn"`
 	// Isolations is how often the server could not be reached for a while.
 	Isolations int `json:"isolations"`
+	// Silenced went silent for good while new ones passed; on Ignored of them a
+	// request came after that.
+	Silenced int `json:"silenced"`
+	Ignored  int `json:"ignored"`
 }
 
 // Signal is what was done to a process.
