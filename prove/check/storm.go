@@ -107,8 +107,8 @@ func SignalsFired(signals []history.Signal) Result {
 }
 
 // PartitionsMoved asks that while a member could not reach the broker others
-// were given partitions: those of a member that may still be at work on them.
-// Anything else makes the step inconclusive.
+// were given partitions that it held when that began: those of a member that may
+// still be at work on them. Anything else makes the step inconclusive.
 func PartitionsMoved(mishaps []history.Mishap, assignments []history.Assignment) Result {
 	r := Result{Name: "partitions moved away from members that were cut off"}
 	cutOff, moved := 0, 0
@@ -117,17 +117,30 @@ func PartitionsMoved(mishaps []history.Mishap, assignments []history.Assignment)
 			continue
 		}
 		cutOff++
-		for _, a := range assignments {
-			if a.Member != m.Client && a.At.After(m.From) && a.At.Before(m.To) {
-				moved += a.Partitions
-			}
-		}
+		moved += len(takenFrom(m, assignments))
 	}
 	if moved == 0 {
-		r.problem("%d times a member was cut off from the broker, and no partition went to another one meanwhile: three members proved no more than one", cutOff)
+		r.problem("%d times a member was cut off from the broker, and none of its partitions went to another one meanwhile: three members proved no more than one", cutOff)
 	}
 	r.Observed = fmt.Sprintf("%d, while a member was cut off from the broker, which happened %d times", moved, cutOff)
 	return r
+}
+
+// takenFrom are the partitions that a mishap's client held when it began and
+// that others were given before it ended.
+func takenFrom(m history.Mishap, assignments []history.Assignment) map[string]bool {
+	held, taken := history.Holders(assignments, m.From), make(map[string]bool)
+	for _, a := range assignments {
+		if a.Member == m.Client || !a.At.After(m.From) || !a.At.Before(m.To) {
+			continue
+		}
+		for _, partition := range a.Partitions {
+			if held[partition] == m.Client {
+				taken[partition] = true
+			}
+		}
+	}
+	return taken
 }
 
 // ToldIsNotAhead asks that the broker was told of no offset beyond the effects:

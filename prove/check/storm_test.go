@@ -160,6 +160,11 @@ func TestWhatElseAStormAsks(t *testing.T) {
 		{Client: "member 1", What: "database silent", From: at(100), To: at(200)},
 		{Client: "relay 1", What: "broker refused", From: at(100), To: at(200)},
 	}
+	to := func(member string, when int, partitions ...string) history.Assignment {
+		return history.Assignment{Member: member, Partitions: partitions, At: at(when)}
+	}
+	held := to("member 1", 10, "t/0", "t/1")
+	given := func(all ...history.Assignment) []history.Assignment { return all }
 	offsets := func(n int64) map[string]int64 { return map[string]int64{"t/0": n} }
 	cases := []struct {
 		name, want string
@@ -171,10 +176,14 @@ func TestWhatElseAStormAsks(t *testing.T) {
 		{"none was killed", "no process obeyed SIGKILL", SignalsFired([]history.Signal{stopped})},
 		{"one ended by itself", `ended by "exit 1"`, SignalsFired([]history.Signal{stopped, killed, {Name: "SIGKILL", Ending: "exit 1", Confirmed: true}})},
 		{"one did not stand still", "was not seen to obey", SignalsFired([]history.Signal{stopped, killed, {Name: "SIGSTOP"}})},
-		{"a partition moved", "", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 2", Partitions: 2, At: at(150)}})},
-		{"it came back to the same", "no partition went to another one", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 1", Partitions: 2, At: at(150)}})},
-		{"it moved before and after", "no partition went to another one", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 2", Partitions: 2, At: at(50)}, {Member: "member 2", Partitions: 2, At: at(250)}})},
-		{"no member was cut off", "0 times a member was cut off", PartitionsMoved(cutOff[1:], []history.Assignment{{Member: "member 2", Partitions: 2, At: at(150)}})},
+		{"a partition moved", "", PartitionsMoved(cutOff, given(held, to("member 2", 150, "t/1")))},
+		{"two of its own moved", "", PartitionsMoved(cutOff, given(held, to("member 2", 150, "t/0"), to("member 3", 160, "t/1")))},
+		{"it came back to the same", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 1", 150, "t/0")))},
+		{"it moved before and after", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 2", 50, "t/0", "t/1"), to("member 2", 250, "t/0")))},
+		{"others exchanged theirs", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 2", 150, "t/3"), to("member 3", 160, "t/2")))},
+		{"it had lost them to others before", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 3", 90, "t/0", "t/1"), to("member 2", 150, "t/0")))},
+		{"it was given them only later", "none of its partitions went to another one", PartitionsMoved(cutOff, given(to("member 1", 120, "t/0"), to("member 2", 150, "t/0")))},
+		{"no member was cut off", "0 times a member was cut off", PartitionsMoved(cutOff[1:], given(held, to("member 2", 150, "t/0")))},
 		{"the broker knows less", "", ToldIsNotAhead(offsets(5), offsets(4))},
 		{"the broker knows more", "t/0: the broker was told 6, effects reach 5", ToldIsNotAhead(offsets(5), offsets(6))},
 		{"the broker knows nothing", "nothing is proved", ToldIsNotAhead(offsets(5), nil)},

@@ -89,9 +89,34 @@ type Mishap struct {
 
 // Assignment is partitions that a member was given.
 type Assignment struct {
-	Member     string    `json:"member"`
-	Partitions int       `json:"partitions"`
+	Member string `json:"member"`
+	// Partitions are written as topic/number.
+	Partitions []string  `json:"partitions"`
 	At         time.Time `json:"at"`
+}
+
+// Holders says who was given each partition last, up to a time. assignments are
+// in the order in which they came.
+func Holders(assignments []Assignment, at time.Time) map[string]string {
+	holders := make(map[string]string)
+	for _, a := range assignments {
+		if a.At.After(at) {
+			break
+		}
+		for _, partition := range a.Partitions {
+			holders[partition] = a.Member
+		}
+	}
+	return holders
+}
+
+// Lanes is how the relays of a database share its lanes.
+type Lanes struct {
+	// Takeovers is how often one went to another relay so far.
+	Takeovers int
+	// Relays hold lanes. Even tells that they hold all, and each its share.
+	Relays int
+	Even   bool
 }
 
 // Storm is what only the proof of cut connections records.
