@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"factline.dev/prove/history"
+	"factline.dev/prove/report"
 )
 
 func TestStormConfigErrorsNameTheField(t *testing.T) {
@@ -150,6 +151,37 @@ func TestOnlyPartitionsThatWereGivenAreNoted(t *testing.T) {
 	a.add("member 2", map[string][]int32{"t": {0, 3}})
 	if all := a.taken(); len(all) != 1 || all[0].Member != "member 2" || !slices.Equal(all[0].Partitions, []string{"t/0", "t/3"}) {
 		t.Errorf("%+v", all)
+	}
+}
+
+func TestAStormInWhichLanesWereOnlySharedIsInconclusive(t *testing.T) {
+	t.Parallel()
+	for takeovers, want := range map[int]report.Verdict{8: report.Inconclusive, 9: report.Pass} {
+		s := newDryStorm(1, "")
+		s.final.Storm = &history.Storm{Settled: map[string]int{history.StormSource: 8}, Takeovers: map[string]int{history.StormSource: takeovers}}
+		out := &outcome{step: report.Step{Verdict: report.Pass}}
+		s.judgeTakeovers(out)
+		if out.step.Verdict != want {
+			t.Errorf("8 takeovers by sharing and %d at the end: %s (%q), want %s", takeovers, out.step.Verdict, out.step.Problems, want)
+		}
+	}
+}
+
+func TestAStormWaitsUntilEachMemberHasItsShare(t *testing.T) {
+	t.Parallel()
+	s := newDryStorm(1, "")
+	give := func(member int, partitions ...int32) {
+		s.assignments.add(memberName(member), map[string][]int32{s.postings(): partitions})
+	}
+	for n, hand := range []func(){
+		func() {}, func() { give(1, 0, 1, 2, 3, 4, 5) }, func() { give(2, 3, 4, 5) },
+	} {
+		if hand(); s.isShared() {
+			t.Errorf("shared after %d assignments", n)
+		}
+	}
+	if give(3, 2, 5); !s.isShared() {
+		t.Error("not shared when each has two")
 	}
 }
 

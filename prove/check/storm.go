@@ -65,13 +65,19 @@ func ConnectionsWentSilent(cuts []history.Cut) Result {
 }
 
 // LanesChangedHands asks that relays took lanes over from each other, which is
-// what more than one of them is for.
-func LanesChangedHands(takeovers map[string]int, where string) Result {
+// what more than one of them is for. A relay that joins is handed its share
+// without any fault, so only what came after settled counts. Anything else makes
+// the step inconclusive.
+func LanesChangedHands(settled, takeovers map[string]int, where string) Result {
 	r := Result{Name: "relays took lanes over from each other"}
-	if takeovers[where] == 0 {
-		r.problem("no lane of %s changed hands: two relays proved no more than one", where)
+	before, known := settled[where]
+	switch {
+	case !known:
+		r.problem("nobody saw the lanes of %s shared before the storm: what is a takeover cannot be told", where)
+	case takeovers[where] <= before:
+		r.problem("no lane of %s changed hands after the relays had shared them: two relays proved no more than one", where)
 	}
-	r.Observed = fmt.Sprintf("%d times in %d databases", sum(takeovers), len(takeovers))
+	r.Observed = fmt.Sprintf("%d times in %d databases, beside %d by sharing", sum(takeovers)-sum(settled), len(takeovers), sum(settled))
 	return r
 }
 

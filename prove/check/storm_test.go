@@ -166,12 +166,15 @@ func TestWhatElseAStormAsks(t *testing.T) {
 	held := to("member 1", 10, "t/0", "t/1")
 	given := func(all ...history.Assignment) []history.Assignment { return all }
 	offsets := func(n int64) map[string]int64 { return map[string]int64{"t/0": n} }
+	lanes := func(takeovers int) map[string]int { return map[string]int{"a": takeovers} }
 	cases := []struct {
 		name, want string
 		got        Result
 	}{
-		{"a lane changed hands", "", LanesChangedHands(map[string]int{"a": 1, "b": 0}, "a")},
-		{"no lane did where it must", "no lane of b changed hands", LanesChangedHands(map[string]int{"a": 1}, "b")},
+		{"a lane changed hands", "", LanesChangedHands(lanes(8), lanes(9), "a")},
+		{"lanes were shared and nothing more", "no lane of a changed hands", LanesChangedHands(lanes(8), lanes(8), "a")},
+		{"nobody saw them shared", "nobody saw the lanes of a shared", LanesChangedHands(nil, lanes(9), "a")},
+		{"they changed hands elsewhere", "no lane of a changed hands", LanesChangedHands(map[string]int{"a": 8, "b": 8}, map[string]int{"a": 8, "b": 12}, "a")},
 		{"a process was paused and one killed", "", SignalsFired([]history.Signal{stopped, killed})},
 		{"none was killed", "no process obeyed SIGKILL", SignalsFired([]history.Signal{stopped})},
 		{"one ended by itself", `ended by "exit 1"`, SignalsFired([]history.Signal{stopped, killed, {Name: "SIGKILL", Ending: "exit 1", Confirmed: true}})},
