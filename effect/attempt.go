@@ -95,9 +95,11 @@ func (w *Worker) answer(f *flight, c *claimed) (more bool) {
 	if more {
 		args["state"] = Answered
 	}
+	sent := time.Now()
 	if !w.record(f, c, "answer", "answer", args) {
 		return false
 	}
+	c.leasedUntil = sent.Add(w.cfg.LeaseTTL) // recording has renewed it
 	c.resultRuns = 1
 	w.metrics.calls.WithLabelValues(w.name, outcomeDone).Inc()
 	w.metrics.answer.WithLabelValues(w.name).Observe(max(time.Since(c.storedAt).Seconds(), 0))
@@ -184,10 +186,10 @@ func (w *Worker) outcome(c *claimed, outcome string) {
 }
 
 // record repeats a statement until the database answers or the drain is over,
-// and reports whether it was this worker that recorded.
+// each try on a connection that answers in time, and reports whether it was this worker that recorded.
 func (w *Worker) record(f *flight, c *claimed, step, name string, args named.Args) bool {
 	for n := 0; ; n++ {
-		err := w.store.change(f.records, name, args)
+		err := w.store.change(f.records, c, name, args)
 		switch {
 		case err == nil:
 			return true

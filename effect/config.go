@@ -49,7 +49,7 @@ type Result struct {
 // package consumer: no commit, no rollback, no network, and it may run again
 // where tx does not commit. ctx carries the cause of the event, so that what is
 // appended to the outbox and stored by [Caller.Do] follows from it; in SQL the
-// setting factline.tenant is its tenant. An error repeats the handler with the
+// setting factline.tenant is its tenant. Its deadline is LeaseTTL. An error repeats the handler with the
 // same answer, with the classes of [Performer].
 type ResultHandler func(ctx context.Context, tx pgx.Tx, r Result) error
 
@@ -80,7 +80,8 @@ type WorkerConfig struct {
 	// Default 30s.
 	CallTimeout time.Duration
 	// LeaseTTL is how long a claimed call is kept from other workers, by the
-	// database's clock. What is above CallTimeout is left to record the answer.
+	// database's clock. What is above CallTimeout is left to record the answer,
+	// and all of it is the deadline of OnResult.
 	// Default CallTimeout and 30s.
 	LeaseTTL time.Duration
 	// PollInterval is the pause between two looks for calls without a wake-up.

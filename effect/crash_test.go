@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -152,6 +153,107 @@ func TestAnOutageOfTheDatabaseKeepsTheAnswerUntilItCanBeRecorded(t *testing.T) {
 	}
 	if got := fmt.Sprint(b.outcomes()); got != "[a: answer a b: answer b]" {
 		t.Errorf("effects = %s", got)
+	}
+}
+
+// afterPerform is a hook of one function.
+type afterPerform func()
+
+func (f afterPerform) AfterPerform(string) { f() }
+
+func TestAConnectionThatGoesSilentKeepsNoAnswerFromItsRecordBeyondTheLease(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.do(call("k"))
+	line, pool := b.line()
+	p := &provider{}
+	w, _ := b.work(p, withOutcome, func(c *WorkerConfig) {
+		c.CallTimeout, c.LeaseTTL = 2*time.Second, 4*time.Second
+		// One call at once, so that no claim takes a connection before the record.
+		c.Pool, c.Concurrency, c.Hooks = pool, 1, afterPerform(sync.OnceFunc(line.silence))
+	})
+	b.await("k", Done)
+	line.cut() // or the end waits for what hangs
+	if counted(t, w.metrics.failures.WithLabelValues(name, "answer")) == 0 {
+		t.Error("no record met the silence; the test showed nothing")
+	}
+	if got := fmt.Sprint(p.asked(), b.outcomes()); got != "[k] [k: answer k]" {
+		t.Errorf("calls and effects = %s, want one each", got)
+	}
+}
+
+func TestATryToRecordLeavesTimeForAnotherWithinTheLease(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for left, want := range map[time.Duration]time.Duration{
+		time.Hour: statementTimeout, 30 * time.Second: 15 * time.Second, time.Millisecond: minPatience, 0: statementTimeout, -time.Hour: statementTimeout,
+	} {
+		if got := (&claimed{leasedUntil: now.Add(left)}).patience(now); got != want {
+			t.Errorf("with %s left of the lease a try takes %s, want %s", left, got, want)
+		}
+	}
+}
+
+func TestOnResultThatMissesItsDeadlineUsesAnAttempt(t *testing.T) {
+	t.Parallel()
+	silent := func(ctx context.Context, tx pgx.Tx) error {
+		conn := tx.Conn().PgConn().Conn().(*lineConn)
+		conn.silent.Store(true)
+		defer conn.Close() // the server notices, and unlocks what it held
+		return outcome(ctx, tx, Result{})
+	}
+	for name, hang := range map[string]func(context.Context, pgx.Tx) error{
+		"it waits":                   func(ctx context.Context, _ pgx.Tx) error { <-ctx.Done(); return ctx.Err() },
+		"its connection goes silent": silent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.do(call("k"))
+			_, pool := b.line()
+			var runs atomic.Int64
+			b.work(&provider{}, func(c *WorkerConfig) {
+				c.Pool, c.CallTimeout, c.LeaseTTL = pool, 400*time.Millisecond, 800*time.Millisecond
+				c.OnResult = func(ctx context.Context, tx pgx.Tx, r Result) error {
+					if runs.Add(1) == 1 {
+						return hang(ctx, tx)
+					}
+					return outcome(ctx, tx, r)
+				}
+			})
+			if e := b.await("k", Done); e.ResultAttempts < 2 {
+				t.Errorf("entry = %+v, want a second attempt of OnResult", e)
+			}
+			if got := fmt.Sprint(b.outcomes()); got != "[k: answer k]" {
+				t.Errorf("effects = %s", got)
+			}
+		})
+	}
+}
+
+func TestACancellationOfItsOwnMakingUsesAnAttemptOfOnResult(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(context.Context, pgx.Tx) error{
+		"an error that wraps it": func(context.Context, pgx.Tx) error { return fmt.Errorf("ask the cache: %w", context.Canceled) },
+		"a statement that it cut off": func(ctx context.Context, tx pgx.Tx) error {
+			own, cancel := context.WithCancel(ctx)
+			defer time.AfterFunc(20*time.Millisecond, cancel).Stop()
+			_, err := tx.Exec(own, "SELECT pg_sleep(60)")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.do(call("k"))
+			b.work(&provider{}, func(c *WorkerConfig) {
+				c.MaxAttempts = 2
+				c.OnResult = func(ctx context.Context, tx pgx.Tx, _ Result) error { return fail(ctx, tx) }
+			})
+			if e := b.await("k", Dead); e.ResultAttempts != 2 {
+				t.Errorf("entry = %+v, want it given up after two attempts of OnResult", e)
+			}
+		})
 	}
 }
 

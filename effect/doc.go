@@ -35,7 +35,9 @@
 // is [Dead], stays until an operator decides ([Retry], [Skip]) and is never
 // deleted. A shutdown uses no attempt of a call; one that has to cut OnResult
 // off uses one of OnResult. A database outage keeps the answer in memory until
-// it can be recorded. An error of OnResult never repeats the call.
+// it can be recorded; a connection that has gone silent is given up while the
+// lease leaves time for another one. OnResult has until
+// [WorkerConfig.LeaseTTL]; missing that uses one of its attempts. An error of OnResult never repeats the call.
 //
 // Growth: rows that are done or skipped are deleted after
 // [WorkerConfig.Retention], in batches; so are the locks of order keys.

@@ -32,8 +32,10 @@ type HTTPConfig struct {
 
 // HTTP is a [Performer] that sends the request as the body of an HTTP request,
 // the key as Idempotency-Key and the trace context of the event, and takes a
-// 2xx response's body as the answer. 408, 425, 429 and 5xx are retried, after
-// Retry-After where the response has one; any other status is permanent.
+// 2xx response's body as the answer. 408, 409, 425, 429 and 5xx are retried, after
+// Retry-After where the response has one; any other status is permanent. A 409 is
+// what the draft on Idempotency-Key answers while the first request of a key is
+// still at work.
 // Redirects are not followed: they would turn a POST into a GET. Its errors hold
 // status and host and neither URL, headers nor bodies. Make one with [NewHTTP].
 type HTTP struct {
@@ -114,7 +116,7 @@ func (h *HTTP) refused(response *http.Response) error {
 	code := response.StatusCode
 	err := fmt.Errorf("%s %s: answered %d %s", h.cfg.Method, h.target.Host, code, http.StatusText(code))
 	switch {
-	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
+	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		if d, ok := retryAfter(response.Header.Get("Retry-After"), time.Now()); ok {
 			return RetryAfter(d, err)
 		}

@@ -71,7 +71,8 @@ func TestStatusesAreClassed(t *testing.T) {
 		delay      time.Duration
 	}{
 		{"a bad request is permanent", 400, "", true, 0},
-		{"a conflict is permanent", 409, "5", true, 0},
+		{"a first request that still runs is waited for as the provider says", 409, "5", false, 5 * time.Second},
+		{"a first request that still runs is left to the backoff otherwise", 409, "", false, 0},
 		{"a redirect is not followed", 307, "", true, 0},
 		{"a timeout is retried", 408, "", false, 0},
 		{"too early is retried", 425, "", false, 0},

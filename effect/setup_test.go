@@ -233,7 +233,7 @@ func (b *bundle) count(table string) (n int) {
 type line struct {
 	mu    sync.Mutex
 	down  bool
-	conns map[net.Conn]struct{}
+	conns map[*lineConn]struct{}
 	// loseCommits is how many answers to COMMIT are still to be lost.
 	loseCommits atomic.Int64
 }
@@ -244,7 +244,7 @@ func (b *bundle) line() (*line, *pgxpool.Pool) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	l := &line{conns: map[net.Conn]struct{}{}}
+	l := &line{conns: map[*lineConn]struct{}{}}
 	cfg.ConnConfig.DialFunc = l.dial
 	pool, err := pgxpool.NewWithConfig(b.t.Context(), cfg)
 	if err != nil {
@@ -281,6 +281,16 @@ func (l *line) cut() {
 	}
 }
 
+// silence lets nothing pass on the connections that stand, and tells nobody;
+// new ones work.
+func (l *line) silence() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		c.silent.Store(true)
+	}
+}
+
 func (l *line) mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -294,17 +304,24 @@ type lineConn struct {
 	net.Conn
 	line   *line
 	losing atomic.Bool
+	silent atomic.Bool
 }
 
 func (c *lineConn) Write(p []byte) (int, error) {
 	if isCommit(p) && c.line.loseCommits.Add(-1) >= 0 {
 		c.losing.Store(true)
 	}
+	if c.silent.Load() {
+		return len(p), nil
+	}
 	return c.Conn.Write(p)
 }
 
 func (c *lineConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	for c.silent.Load() && err == nil {
+		n, err = c.Conn.Read(p)
+	}
 	if c.losing.Load() && n > 0 {
 		_ = c.Close()
 		return 0, errors.New("the answer is lost")

@@ -27,10 +27,23 @@ type claimed struct {
 	answered             bool
 	attempts, resultRuns int
 	storedAt             time.Time
-	claimedAt            time.Time // by this process' clock, before the claim was sent
+	// claimedAt is by this process' clock, before the claim was sent. leasedUntil
+	// is never after the database's end of the lease, as far as clocks run alike.
+	claimedAt, leasedUntil time.Time
 }
 
 func (c *claimed) args() named.Args { return named.Args{"call_id": c.id, "epoch": c.epoch} }
+
+// patience is how long one try to record something may take: half of what is
+// left of the lease, so that a connection that has gone silent leaves time for
+// another one. Once the lease is over the answer is still worth its record.
+func (c *claimed) patience(now time.Time) time.Duration {
+	left := c.leasedUntil.Sub(now)
+	if left <= 0 {
+		return statementTimeout
+	}
+	return min(max(left/2, minPatience), statementTimeout)
+}
 
 // store is what a worker asks of the database.
 type store struct {
@@ -55,14 +68,16 @@ func (s *store) claim(ctx context.Context, most int) ([]*claimed, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*claimed, error) {
-		c := &claimed{claimedAt: at}
+		c := &claimed{claimedAt: at, leasedUntil: at.Add(s.lease)}
 		return c, row.Scan(&c.id, &c.epoch, &c.key, &c.orderKey, &c.tenantID, &c.eventID, &c.cause, &c.request, &c.response,
 			&c.answered, &c.attempts, &c.resultRuns, &c.storedAt)
 	})
 }
 
 // change runs a statement on a call that must still be this worker's.
-func (s *store) change(ctx context.Context, name string, args named.Args) error {
+func (s *store) change(ctx context.Context, c *claimed, name string, args named.Args) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience(time.Now()))
+	defer cancel()
 	tag, err := s.pool.Exec(ctx, statement(name), args)
 	if err == nil && tag.RowsAffected() == 0 {
 		return errLost
@@ -73,7 +88,11 @@ func (s *store) change(ctx context.Context, name string, args named.Args) error 
 // finish marks an answered call as done, gives its answer effect and lets the
 // next call of its order key go, all in one transaction. The lock of the order
 // key comes last, after whatever the handler locks, as where calls are stored.
-func (s *store) finish(ctx context.Context, c *claimed, handle func(context.Context, pgx.Tx) error) error {
+// It has as long as the lease, so that neither a handler nor a silent connection
+// holds the worker for good.
+func (s *store) finish(records context.Context, c *claimed, handle func(context.Context, pgx.Tx) error) error {
+	ctx, cancel := context.WithTimeout(records, s.lease)
+	defer cancel()
 	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, statement("finish"), c.args())
 		if err != nil {
@@ -87,7 +106,7 @@ func (s *store) finish(ctx context.Context, c *claimed, handle func(context.Cont
 				return err
 			}
 			if err := handle(ctx, tx); err != nil {
-				return blame(err, tx.Conn())
+				return blame(records, ctx, err, tx.Conn())
 			}
 		}
 		return letNext(ctx, tx, s.name, c.orderKey)
@@ -153,9 +172,12 @@ type handlerError struct{ error }
 func (e *handlerError) Unwrap() error { return e.error }
 
 // blame decides whether an error that came out of OnResult is its own: a
-// deadlock, a lost connection or a cancellation is not.
-func blame(err error, conn *pgx.Conn) error {
-	if errors.Is(err, context.Canceled) || conn.IsClosed() && !errors.Is(err, context.DeadlineExceeded) {
+// deadlock, a lost connection or the end of records is not. The end of ctx, its
+// deadline, is, and so is a context that OnResult made and ended itself, even
+// where that closed the connection.
+func blame(records, ctx context.Context, err error, conn *pgx.Conn) error {
+	ended := ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if records.Err() != nil || conn.IsClosed() && !ended {
 		return err
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && isTransientCode(pg.Code) {

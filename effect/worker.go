@@ -26,6 +26,8 @@ const (
 	recordGrace = 5 * time.Second
 	// statementTimeout bounds a statement outside a call.
 	statementTimeout = 30 * time.Second
+	// minPatience is time enough to connect and record.
+	minPatience = 100 * time.Millisecond
 )
 
 // NewWorker returns a worker. It touches neither database nor network; its

@@ -79,16 +79,19 @@ type assignments struct {
 }
 
 func (a *assignments) add(member string, given map[string][]int32) {
-	n := 0
-	for _, partitions := range given {
-		n += len(partitions)
+	var names []string
+	for topic, partitions := range given {
+		for _, partition := range partitions {
+			names = append(names, fmt.Sprintf("%s/%d", topic, partition))
+		}
 	}
-	if n == 0 {
+	if len(names) == 0 {
 		return
 	}
+	slices.Sort(names)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.all = append(a.all, history.Assignment{Member: member, Partitions: n, At: time.Now().UTC()})
+	a.all = append(a.all, history.Assignment{Member: member, Partitions: names, At: time.Now().UTC()})
 }
 
 func (a *assignments) taken() []history.Assignment {
@@ -105,6 +108,7 @@ func (c *stormClient) cuts() (all []history.Cut) {
 			all = append(all, history.Cut{
 				Client: c.name, Server: server, Connections: seen.Connections, Cut: seen.Cut, Busy: seen.Busy,
 				Unanswered: seen.Unanswered, Torn: seen.Torn, Isolations: seen.Isolations,
+				Silenced: seen.Silenced, Ignored: seen.Ignored,
 			})
 		}
 	}

@@ -35,6 +35,11 @@ type StormConfig struct {
 	// reach database or broker for 1 to 5 s, or a relay is paused or killed.
 	// Default 1s. Negative has none.
 	Gap time.Duration
+	// Silence lets connections to a database, instead of the whole database, go
+	// silent for good while new ones pass, for everyone at the start and for one
+	// of them now and then. A part without a deadline for its statements hangs on
+	// that. Default false.
+	Silence bool
 	// Rate is how many transactions writers begin in a second. Default 100, at
 	// most 1000.
 	Rate float64

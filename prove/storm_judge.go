@@ -92,12 +92,16 @@ func (s *storm) judgeOperations(_ context.Context, out *outcome) error {
 }
 
 func (s *storm) judgeLog(_ context.Context, out *outcome) error {
-	h := s.final
 	if s.cfg.Gap > 0 {
-		out.fired(check.LanesChangedHands(h.Storm.Takeovers, history.StormSource))
+		s.judgeTakeovers(out)
 	}
-	checkLog(h, out)
+	checkLog(s.final, out)
 	return nil
+}
+
+func (s *storm) judgeTakeovers(out *outcome) {
+	h := s.final.Storm
+	out.fired(check.LanesChangedHands(h.Settled, h.Takeovers, history.StormSource))
 }
 
 func (s *storm) judgeEffects(_ context.Context, out *outcome) error {

@@ -20,6 +20,9 @@ type mishap struct {
 	// quietly is how a server cannot be reached.
 	quietly bool
 	length  time.Duration
+	// silences the connections that stand, for good, while new ones pass. length
+	// is then the time that clients have to notice.
+	silences bool
 }
 
 // track is a row of mishaps, one after the other; tracks run beside each other.
@@ -90,6 +93,11 @@ func (s *storm) befall(ctx context.Context, m mishap) string {
 		}
 		return m.what
 	}
+	if m.silences {
+		s.isolate(m, func(n network) { n.Silence() })
+		wait(ctx, m.length)
+		return m.what + " connections silenced"
+	}
 	s.isolate(m, func(n network) { n.Isolate(m.quietly) })
 	wait(ctx, m.length)
 	s.isolate(m, func(n network) { n.Restore() })
@@ -109,6 +117,7 @@ func (t *track) isolation(clients []int) mishap {
 	if t.dice.IntN(2) == 0 && t.storm.clients[m.client].networks[toBroker] != nil {
 		m.what = toBroker
 	}
+	m.silences = t.storm.cfg.Silence && m.what == toDatabase && m.quietly
 	return m
 }
 
@@ -167,10 +176,14 @@ func (s *storm) firstOfRelays() []mishap {
 }
 
 // firstOfOthers takes the broker from a member for longer than its session, so
-// that others get its partitions while it may still be at work on them.
-func (s *storm) firstOfOthers() []mishap {
+// that others get its partitions while it may still be at work on them. Before
+// that everyone's connections to the database go silent, where a storm has that.
+func (s *storm) firstOfOthers() (all []mishap) {
+	if s.cfg.Silence {
+		all = append(all, mishap{client: -1, what: toDatabase, silences: true})
+	}
 	length := min(3*s.session, max(6*time.Second, s.session*3/2))
-	return []mishap{{client: s.client(memberName(1)), what: toBroker, quietly: true, length: length}}
+	return append(all, mishap{client: s.client(memberName(1)), what: toBroker, quietly: true, length: length})
 }
 
 // client is an index into the clients, by name.

@@ -32,6 +32,8 @@ const (
 	stormRelays  = 2
 	stormMembers = 3
 	stormWriters = 16
+	// stormPartitions are those of each topic.
+	stormPartitions = 6
 )
 
 // stormRoutes are the contracts of a storm: any payload with its account.

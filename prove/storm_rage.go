@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"factline.dev/prove/check"
@@ -18,9 +19,11 @@ func (s *storm) rage(ctx context.Context, out *outcome) error {
 	if err := s.startParts(ctx); err != nil {
 		return err
 	}
+	if err := s.share(ctx); err != nil {
+		return err
+	}
 	s.eachNetwork(func(n network) { n.Cut() })
 	load := s.startWriters(ctx, writers)
-	s.known.Storm = &history.Storm{}
 	mishaps := s.strikeFor(ctx, s.cfg.For)
 	s.known.Storm.Operations = load.end()
 	s.eachNetwork(func(n network) { n.Calm() })
@@ -49,6 +52,9 @@ func (s *storm) fired(out *outcome) {
 	if s.cfg.Gap > 0 {
 		out.fired(check.PartitionsMoved(h.Mishaps, h.Assignments))
 	}
+	if s.cfg.Silence && s.cfg.Gap > 0 {
+		out.fired(check.ConnectionsWentSilent(h.Cuts))
+	}
 	if s.hasProcesses() && s.cfg.Gap > 0 {
 		out.fired(check.SignalsFired(h.Signals))
 	}
@@ -74,11 +80,52 @@ func (s *storm) startParts(ctx context.Context) error {
 	return nil
 }
 
+// sharePatience is how long relays and members may take to share the work while
+// nothing is done to them.
+const sharePatience = 30 * time.Second
+
+// share waits until relays share the lanes and members the partitions, and notes
+// how often lanes changed hands by that alone: no fault is behind it.
+func (s *storm) share(ctx context.Context) error {
+	s.known.Storm = &history.Storm{Settled: make(map[string]int)}
+	calm := s.observer
+	calm.patience = sharePatience
+	return calm.await(ctx, "relays and members share the work", s.unshared)
+}
+
+func (s *storm) unshared(ctx context.Context) ([]string, error) {
+	left := s.endedParts()
+	if !s.isShared() {
+		left = append(left, fmt.Sprintf("not each of %d members has partitions", stormMembers))
+	}
+	for service := range s.urls {
+		lanes, err := s.recorder.Lanes(ctx, service)
+		if err != nil {
+			return nil, err
+		}
+		if lanes.Relays != stormRelays || !lanes.Even {
+			left = append(left, fmt.Sprintf("%d relays of %s hold lanes, each its share: %v", lanes.Relays, service, lanes.Even))
+		}
+		s.known.Storm.Settled[service] = lanes.Takeovers
+	}
+	return left, nil
+}
+
+// isShared reports whether every partition is held, and every member holds one.
+func (s *storm) isShared() bool {
+	holders, members := history.Holders(s.assignments.taken(), time.Now()), make(map[string]bool)
+	for _, member := range holders {
+		members[member] = true
+	}
+	return len(holders) >= stormPartitions && len(members) == stormMembers
+}
+
 // network is what a storm does to one.
 type network interface {
 	Cut()
 	Calm()
 	Isolate(quietly bool)
+	Silence()
 	Restore()
 }
 

@@ -112,7 +112,7 @@ func (s *stormStack) group() string { return "storm-sink.postings-" + s.suffix +
 func (s *stormStack) makeTopics(ctx context.Context) error {
 	var specs []devstack.TopicSpec
 	for _, name := range s.allTopics() {
-		specs = append(specs, devstack.TopicSpec{Name: name, Partitions: 6, Configs: map[string]string{"retention.ms": "86400000", "max.message.bytes": "9437184"}})
+		specs = append(specs, devstack.TopicSpec{Name: name, Partitions: stormPartitions, Configs: map[string]string{"retention.ms": "86400000", "max.message.bytes": "9437184"}})
 	}
 	return devstack.EnsureTopics(ctx, s.brokers, specs)
 }

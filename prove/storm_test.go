@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"factline.dev/prove/history"
+	"factline.dev/prove/report"
 )
 
 func TestStormConfigErrorsNameTheField(t *testing.T) {
@@ -76,6 +77,30 @@ func TestEveryStormCutsAMemberOffForLongerThanItsSession(t *testing.T) {
 	}
 }
 
+func TestConnectionsGoSilentOnlyInAStormThatIsToldTo(t *testing.T) {
+	t.Parallel()
+	for _, told := range []bool{false, true} {
+		s, seen := newDryStorm(1, ""), 0
+		s.cfg.Silence = told
+		for _, tr := range s.tracks() {
+			for n := range 100 {
+				if m := tr.draw(n); m.silences {
+					seen++
+					if m.what != toDatabase {
+						t.Errorf("%+v", m)
+					}
+				}
+			}
+		}
+		if (seen >= 8) != told || (seen == 0) == told {
+			t.Errorf("told %v: %d of 200 mishaps silence connections", told, seen)
+		}
+		if first := s.tracks()[1].first[0]; first.silences != told {
+			t.Errorf("told %v: the first mishap is %+v", told, first)
+		}
+	}
+}
+
 func drawMishaps(seed uint64, binary string) (all []mishap) {
 	for _, tr := range newDryStorm(seed, binary).tracks() {
 		for n := range 100 {
@@ -124,8 +149,39 @@ func TestOnlyPartitionsThatWereGivenAreNoted(t *testing.T) {
 	var a assignments
 	a.add("member 1", nil)
 	a.add("member 2", map[string][]int32{"t": {0, 3}})
-	if all := a.taken(); len(all) != 1 || all[0].Member != "member 2" || all[0].Partitions != 2 {
+	if all := a.taken(); len(all) != 1 || all[0].Member != "member 2" || !slices.Equal(all[0].Partitions, []string{"t/0", "t/3"}) {
 		t.Errorf("%+v", all)
+	}
+}
+
+func TestAStormInWhichLanesWereOnlySharedIsInconclusive(t *testing.T) {
+	t.Parallel()
+	for takeovers, want := range map[int]report.Verdict{8: report.Inconclusive, 9: report.Pass} {
+		s := newDryStorm(1, "")
+		s.final.Storm = &history.Storm{Settled: map[string]int{history.StormSource: 8}, Takeovers: map[string]int{history.StormSource: takeovers}}
+		out := &outcome{step: report.Step{Verdict: report.Pass}}
+		s.judgeTakeovers(out)
+		if out.step.Verdict != want {
+			t.Errorf("8 takeovers by sharing and %d at the end: %s (%q), want %s", takeovers, out.step.Verdict, out.step.Problems, want)
+		}
+	}
+}
+
+func TestAStormWaitsUntilEachMemberHasItsShare(t *testing.T) {
+	t.Parallel()
+	s := newDryStorm(1, "")
+	give := func(member int, partitions ...int32) {
+		s.assignments.add(memberName(member), map[string][]int32{s.postings(): partitions})
+	}
+	for n, hand := range []func(){
+		func() {}, func() { give(1, 0, 1, 2, 3, 4, 5) }, func() { give(2, 3, 4, 5) },
+	} {
+		if hand(); s.isShared() {
+			t.Errorf("shared after %d assignments", n)
+		}
+	}
+	if give(3, 2, 5); !s.isShared() {
+		t.Error("not shared when each has two")
 	}
 }
 

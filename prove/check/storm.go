@@ -45,14 +45,39 @@ func ConnectionsWereCut(cuts []history.Cut, atLeast int) Result {
 	return r
 }
 
-// LanesChangedHands asks that relays took lanes over from each other, which is
-// what more than one of them is for.
-func LanesChangedHands(takeovers map[string]int, where string) Result {
-	r := Result{Name: "relays took lanes over from each other"}
-	if takeovers[where] == 0 {
-		r.problem("no lane of %s changed hands: two relays proved no more than one", where)
+// ConnectionsWentSilent asks that connections to the database went silent while
+// new ones passed, and that somebody still used one. Anything else makes the step
+// inconclusive.
+func ConnectionsWentSilent(cuts []history.Cut) Result {
+	r := Result{Name: "connections went silent while new ones passed"}
+	silenced, ignored := 0, 0
+	for _, c := range cuts {
+		if c.Server == "database" {
+			silenced += c.Silenced
+			ignored += c.Ignored
+		}
 	}
-	r.Observed = fmt.Sprintf("%d times in %d databases", sum(takeovers), len(takeovers))
+	if ignored == 0 {
+		r.problem("%d connections to the database went silent, and nobody asked anything on one of them: nothing is proved about it", silenced)
+	}
+	r.Observed = fmt.Sprintf("%d to the database, %d of them used after that", silenced, ignored)
+	return r
+}
+
+// LanesChangedHands asks that relays took lanes over from each other, which is
+// what more than one of them is for. A relay that joins is handed its share
+// without any fault, so only what came after settled counts. Anything else makes
+// the step inconclusive.
+func LanesChangedHands(settled, takeovers map[string]int, where string) Result {
+	r := Result{Name: "relays took lanes over from each other"}
+	before, known := settled[where]
+	switch {
+	case !known:
+		r.problem("nobody saw the lanes of %s shared before the storm: what is a takeover cannot be told", where)
+	case takeovers[where] <= before:
+		r.problem("no lane of %s changed hands after the relays had shared them: two relays proved no more than one", where)
+	}
+	r.Observed = fmt.Sprintf("%d times in %d databases, beside %d by sharing", sum(takeovers)-sum(settled), len(takeovers), sum(settled))
 	return r
 }
 
@@ -88,8 +113,8 @@ func SignalsFired(signals []history.Signal) Result {
 }
 
 // PartitionsMoved asks that while a member could not reach the broker others
-// were given partitions: those of a member that may still be at work on them.
-// Anything else makes the step inconclusive.
+// were given partitions that it held when that began: those of a member that may
+// still be at work on them. Anything else makes the step inconclusive.
 func PartitionsMoved(mishaps []history.Mishap, assignments []history.Assignment) Result {
 	r := Result{Name: "partitions moved away from members that were cut off"}
 	cutOff, moved := 0, 0
@@ -98,17 +123,30 @@ func PartitionsMoved(mishaps []history.Mishap, assignments []history.Assignment)
 			continue
 		}
 		cutOff++
-		for _, a := range assignments {
-			if a.Member != m.Client && a.At.After(m.From) && a.At.Before(m.To) {
-				moved += a.Partitions
-			}
-		}
+		moved += len(takenFrom(m, assignments))
 	}
 	if moved == 0 {
-		r.problem("%d times a member was cut off from the broker, and no partition went to another one meanwhile: three members proved no more than one", cutOff)
+		r.problem("%d times a member was cut off from the broker, and none of its partitions went to another one meanwhile: three members proved no more than one", cutOff)
 	}
 	r.Observed = fmt.Sprintf("%d, while a member was cut off from the broker, which happened %d times", moved, cutOff)
 	return r
+}
+
+// takenFrom are the partitions that a mishap's client held when it began and
+// that others were given before it ended.
+func takenFrom(m history.Mishap, assignments []history.Assignment) map[string]bool {
+	held, taken := history.Holders(assignments, m.From), make(map[string]bool)
+	for _, a := range assignments {
+		if a.Member == m.Client || !a.At.After(m.From) || !a.At.Before(m.To) {
+			continue
+		}
+		for _, partition := range a.Partitions {
+			if held[partition] == m.Client {
+				taken[partition] = true
+			}
+		}
+	}
+	return taken
 }
 
 // ToldIsNotAhead asks that the broker was told of no offset beyond the effects:

@@ -160,27 +160,41 @@ func TestWhatElseAStormAsks(t *testing.T) {
 		{Client: "member 1", What: "database silent", From: at(100), To: at(200)},
 		{Client: "relay 1", What: "broker refused", From: at(100), To: at(200)},
 	}
+	to := func(member string, when int, partitions ...string) history.Assignment {
+		return history.Assignment{Member: member, Partitions: partitions, At: at(when)}
+	}
+	held := to("member 1", 10, "t/0", "t/1")
+	given := func(all ...history.Assignment) []history.Assignment { return all }
 	offsets := func(n int64) map[string]int64 { return map[string]int64{"t/0": n} }
+	lanes := func(takeovers int) map[string]int { return map[string]int{"a": takeovers} }
 	cases := []struct {
 		name, want string
 		got        Result
 	}{
-		{"a lane changed hands", "", LanesChangedHands(map[string]int{"a": 1, "b": 0}, "a")},
-		{"no lane did where it must", "no lane of b changed hands", LanesChangedHands(map[string]int{"a": 1}, "b")},
+		{"a lane changed hands", "", LanesChangedHands(lanes(8), lanes(9), "a")},
+		{"lanes were shared and nothing more", "no lane of a changed hands", LanesChangedHands(lanes(8), lanes(8), "a")},
+		{"nobody saw them shared", "nobody saw the lanes of a shared", LanesChangedHands(nil, lanes(9), "a")},
+		{"they changed hands elsewhere", "no lane of a changed hands", LanesChangedHands(map[string]int{"a": 8, "b": 8}, map[string]int{"a": 8, "b": 12}, "a")},
 		{"a process was paused and one killed", "", SignalsFired([]history.Signal{stopped, killed})},
 		{"none was killed", "no process obeyed SIGKILL", SignalsFired([]history.Signal{stopped})},
 		{"one ended by itself", `ended by "exit 1"`, SignalsFired([]history.Signal{stopped, killed, {Name: "SIGKILL", Ending: "exit 1", Confirmed: true}})},
 		{"one did not stand still", "was not seen to obey", SignalsFired([]history.Signal{stopped, killed, {Name: "SIGSTOP"}})},
-		{"a partition moved", "", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 2", Partitions: 2, At: at(150)}})},
-		{"it came back to the same", "no partition went to another one", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 1", Partitions: 2, At: at(150)}})},
-		{"it moved before and after", "no partition went to another one", PartitionsMoved(cutOff, []history.Assignment{{Member: "member 2", Partitions: 2, At: at(50)}, {Member: "member 2", Partitions: 2, At: at(250)}})},
-		{"no member was cut off", "0 times a member was cut off", PartitionsMoved(cutOff[1:], []history.Assignment{{Member: "member 2", Partitions: 2, At: at(150)}})},
+		{"a partition moved", "", PartitionsMoved(cutOff, given(held, to("member 2", 150, "t/1")))},
+		{"two of its own moved", "", PartitionsMoved(cutOff, given(held, to("member 2", 150, "t/0"), to("member 3", 160, "t/1")))},
+		{"it came back to the same", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 1", 150, "t/0")))},
+		{"it moved before and after", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 2", 50, "t/0", "t/1"), to("member 2", 250, "t/0")))},
+		{"others exchanged theirs", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 2", 150, "t/3"), to("member 3", 160, "t/2")))},
+		{"it had lost them to others before", "none of its partitions went to another one", PartitionsMoved(cutOff, given(held, to("member 3", 90, "t/0", "t/1"), to("member 2", 150, "t/0")))},
+		{"it was given them only later", "none of its partitions went to another one", PartitionsMoved(cutOff, given(to("member 1", 120, "t/0"), to("member 2", 150, "t/0")))},
+		{"no member was cut off", "0 times a member was cut off", PartitionsMoved(cutOff[1:], given(held, to("member 2", 150, "t/0")))},
 		{"the broker knows less", "", ToldIsNotAhead(offsets(5), offsets(4))},
 		{"the broker knows more", "t/0: the broker was told 6, effects reach 5", ToldIsNotAhead(offsets(5), offsets(6))},
 		{"the broker knows nothing", "nothing is proved", ToldIsNotAhead(offsets(5), nil)},
 		{"all ended well", "", EndedAsAsked(map[string]string{"relay 1": ""})},
 		{"one did not", "relay 1: it did not end", EndedAsAsked(map[string]string{"relay 1": "it did not end", "relay 2": ""})},
 		{"nothing ran", "nothing ran", EndedAsAsked(nil)},
+		{"a silent connection was used", "", ConnectionsWentSilent([]history.Cut{{Server: "database", Silenced: 2, Ignored: 1}})},
+		{"none was used", "2 connections to the database went silent", ConnectionsWentSilent([]history.Cut{{Server: "database", Silenced: 2}, {Server: "broker", Ignored: 1}})},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

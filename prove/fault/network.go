@@ -34,6 +34,10 @@ type Cuts struct {
 	Refused int `json:"refused"`
 	// Isolations is how often the servers were taken away.
 	Isolations int `json:"isolations"`
+	// Silenced went silent for good while new ones passed, Ignored are those of
+	// them on which a request came after that.
+	Silenced int `json:"silenced"`
+	Ignored  int `json:"ignored"`
 }
 
 // Plus adds what another network did.
@@ -41,6 +45,7 @@ func (c Cuts) Plus(d Cuts) Cuts {
 	return Cuts{
 		c.Connections + d.Connections, c.Bytes + d.Bytes, c.Cut + d.Cut, c.Busy + d.Busy,
 		c.Unanswered + d.Unanswered, c.Torn + d.Torn, c.Refused + d.Refused, c.Isolations + d.Isolations,
+		c.Silenced + d.Silenced, c.Ignored + d.Ignored,
 	}
 }
 
@@ -134,6 +139,17 @@ func (n *Network) Isolate(quietly bool) {
 	n.isolating++
 	n.isolations++
 	n.setIsolated(how)
+}
+
+// Silence lets nothing pass on the connections that stand, until the client ends
+// them, and does not touch new ones: as where a firewall has forgotten them, or a
+// server was replaced. No calm and no restoration ends it.
+func (n *Network) Silence() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.proxies {
+		p.silence()
+	}
 }
 
 // Restore ends one isolation. After the last, new connections pass; those of a

@@ -166,6 +166,36 @@ func TestAnIsolatedServerIsRefusedOrSilentUntilItIsRestored(t *testing.T) {
 	}
 }
 
+func TestASilencedConnectionStaysSilentWhileNewOnesPass(t *testing.T) {
+	t.Parallel()
+	address, got := server(t)
+	n := newTestNetwork(t, NetworkConfig{Seed: 1, MinLife: time.Hour, MaxLife: time.Hour})
+	before := dial(t, n, address)
+	if answer, err := ask(before, "before"); answer != "before" {
+		t.Fatalf("%q, %v", answer, err)
+	}
+	<-got
+	n.Silence()
+	if answer, err := ask(dial(t, n, address), "beside"); answer != "beside" {
+		t.Errorf("a new connection: %q, %v", answer, err)
+	}
+	<-got
+	for what, happens := range map[string]func(){
+		"nothing":                  func() {},
+		"an isolation and its end": func() { n.Isolate(true); n.Restore() },
+		"a refusal and its end":    func() { n.Isolate(false); n.Restore() },
+		"the calm":                 func() { n.Cut(); n.Calm() },
+	} {
+		happens()
+		if answer, err := ask(before, "lost"); answer != "" || !isTimeout(err) {
+			t.Errorf("after %s the old connection says %q, %v", what, answer, err)
+		}
+	}
+	if seen := n.Cuts(); seen.Silenced != 1 || seen.Ignored != 1 || len(got) != 0 {
+		t.Errorf("%+v, and %d messages came through", seen, len(got))
+	}
+}
+
 func isTimeout(err error) bool {
 	n, ok := errors.AsType[net.Error](err)
 	return ok && n.Timeout()

@@ -102,7 +102,9 @@ func (p *proxy) admit(l *link) bool {
 	}
 	p.seen.Connections++
 	p.links[l] = struct{}{}
-	l.silent = p.isolated == silent
+	if p.isolated == silent {
+		l.silent = whileIsolated
+	}
 	if p.cutting {
 		p.doom(l)
 	}
@@ -168,7 +170,7 @@ func (p *proxy) cut(l *link) {
 }
 
 func (p *proxy) cutLocked(l *link) {
-	if _, ok := p.links[l]; !ok || l.isCut {
+	if _, ok := p.links[l]; !ok || l.isCut || l.silent == forGood {
 		return
 	}
 	l.isCut = true
@@ -207,7 +209,11 @@ func (p *proxy) passes(l *link, n int, answers bool) int {
 		return 0
 	}
 	l.last = time.Now()
-	if l.silent || l.mute {
+	if l.silent == forGood {
+		p.ignore(l, answers)
+		return 0
+	}
+	if l.silent != notSilent || l.mute {
 		l.swallowed = l.swallowed || answers
 		return 0
 	}
@@ -259,13 +265,38 @@ func (p *proxy) isolate(how isolation) {
 	p.isolated = how
 	for l := range p.links {
 		switch {
+		case l.silent == forGood:
 		case how == silent:
-			l.silent = true
+			l.silent = whileIsolated
 			l.stopTimers()
-		case how == refused || l.silent:
+		case how == refused || l.silent == whileIsolated:
 			l.resets = true
 			p.cutLocked(l)
 		}
+	}
+}
+
+// silence lets nothing pass on the links that stand, until their client ends
+// them. New ones are not concerned.
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		if l.isCut || l.silent == forGood {
+			continue
+		}
+		l.silent = forGood
+		l.stopTimers()
+		p.seen.Silenced++
+	}
+}
+
+// ignore notes the first request of a link that is silent for good. The caller
+// holds mu.
+func (p *proxy) ignore(l *link, answers bool) {
+	if !answers && !l.ignored {
+		l.ignored = true
+		p.seen.Ignored++
 	}
 }
 
@@ -291,6 +322,17 @@ func (p *proxy) close() error {
 	return err
 }
 
+// silence is how long a link that tells nobody stays so.
+type silence int
+
+const (
+	notSilent silence = iota
+	// whileIsolated: then it is reset.
+	whileIsolated
+	// forGood: as where a firewall has forgotten it.
+	forGood
+)
+
 // link is one connection. Its fields belong to the proxy's lock.
 type link struct {
 	client, server net.Conn
@@ -299,9 +341,12 @@ type link struct {
 	last      time.Time
 	trap      trap
 	afterTrap time.Duration
-	// mute lets nothing through until the link is cut, silent until the isolation
-	// ends.
-	mute, silent bool
+	// mute lets nothing through until the link is cut.
+	mute bool
+	// silent lets nothing through either, and lasts longer.
+	silent silence
+	// ignored is set when a request was thrown away that waits for good.
+	ignored bool
 	// swallowed is set when an answer was lost.
 	swallowed bool
 	// resets makes the cut a RST, which also throws away what is on its way.

@@ -58,6 +58,10 @@ type Cut struct {
 	Torn        int `json:"torn"`
 	// Isolations is how often the server could not be reached for a while.
 	Isolations int `json:"isolations"`
+	// Silenced went silent for good while new ones passed; on Ignored of them a
+	// request came after that.
+	Silenced int `json:"silenced"`
+	Ignored  int `json:"ignored"`
 }
 
 // Signal is what was done to a process.
@@ -83,11 +87,36 @@ type Mishap struct {
 	To   time.Time `json:"to"`
 }
 
-// Assignment is partitions that a member was given.
+// Assignment is partitions that a member was given, beside those that it has.
 type Assignment struct {
-	Member     string    `json:"member"`
-	Partitions int       `json:"partitions"`
+	Member string `json:"member"`
+	// Partitions are written as topic/number.
+	Partitions []string  `json:"partitions"`
 	At         time.Time `json:"at"`
+}
+
+// Holders says who was given each partition last, up to a time. assignments are
+// in the order in which they came.
+func Holders(assignments []Assignment, at time.Time) map[string]string {
+	holders := make(map[string]string)
+	for _, a := range assignments {
+		if a.At.After(at) {
+			break
+		}
+		for _, partition := range a.Partitions {
+			holders[partition] = a.Member
+		}
+	}
+	return holders
+}
+
+// Lanes is how the relays of a database share its lanes.
+type Lanes struct {
+	// Takeovers is how often one went to another relay so far.
+	Takeovers int
+	// Relays hold lanes. Even tells that they hold all, and each its share.
+	Relays int
+	Even   bool
 }
 
 // Storm is what only the proof of cut connections records.
@@ -104,7 +133,10 @@ type Storm struct {
 	Mishaps []Mishap  `json:"mishaps"`
 	// Assignments are those of all members, in the order in which they came.
 	Assignments []Assignment `json:"assignments"`
-	// Takeovers is how often a lane of a database went to another relay.
+	// Settled is how often lanes of a database had gone to another relay when all
+	// relays had their share and nothing had been done to them yet, Takeovers how
+	// often at the end.
+	Settled   map[string]int `json:"settled"`
 	Takeovers map[string]int `json:"takeovers"`
 	// Reached is how far the effects are by the database, Told what the broker
 	// was told of it.
@@ -122,13 +154,19 @@ func (r *Recorder) Storm(ctx context.Context, s Storm) (Storm, error) {
 	s.Booked, errs[3] = collect(ctx, sink, "storm_balances", pgx.RowToStructByPos[Balance])
 	s.Takeovers = make(map[string]int)
 	for _, service := range r.services() {
-		var taken int
-		if err := r.pools[service].QueryRow(ctx, statement("storm_takeovers")).Scan(&taken); err != nil {
-			errs[4] = fmt.Errorf("history: read takeovers of %s: %w", service, err)
-		}
-		s.Takeovers[service] = taken
+		lanes, err := r.Lanes(ctx, service)
+		errs[4] = errors.Join(errs[4], err)
+		s.Takeovers[service] = lanes.Takeovers
 	}
 	return s, errors.Join(errs[:]...)
+}
+
+// Lanes returns how the relays of a service share its lanes now.
+func (r *Recorder) Lanes(ctx context.Context, service string) (l Lanes, err error) {
+	if err := r.pools[service].QueryRow(ctx, statement("storm_lanes")).Scan(&l.Takeovers, &l.Relays, &l.Even); err != nil {
+		return l, fmt.Errorf("history: read the lanes of %s: %w", service, err)
+	}
+	return l, nil
 }
 
 // StormOffsets adds how far a group is on a topic, by database and by broker.
