@@ -20,6 +20,8 @@
 // exactly the letters that were previewed, each once, of a key that is kept in
 // order one at a time and the lowest version first; it goes on where it stopped,
 // after a cancellation as after a kill, and two runs of one exclude each other.
+// A run that goes on sends again what never reached its group, which takes it once;
+// [Store.AbandonRedrive] gives a redrive up.
 // What is older than the dedupe horizon, breaks a contract of today, or would
 // overtake an earlier event is refused with the reason.
 //
