@@ -146,6 +146,20 @@ func (b *bench) redriven(id, redriveID string) {
 	exec(b.t, b.ops, `INSERT INTO deadletter.history (letter_id, kind, redrive_id, at) VALUES ($1, 'REDRIVEN', $2, $3)`, id, redriveID, b.now)
 }
 
+func TestHowFarATopicIsCollectedNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for i, offset := range []int64{7, 3} {
+		record := b.letter(b.dead("a", int64(i+1)))
+		record.Offset = offset
+		b.collect(record)
+	}
+	var next int64
+	if err := b.ops.QueryRow(t.Context(), `SELECT next_offset FROM deadletter.position`).Scan(&next); err != nil || next != 8 {
+		t.Errorf("the next is %d, %v, want 8", next, err)
+	}
+}
+
 func TestHostileRecordsAreKeptAndStopNobody(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
