@@ -62,16 +62,9 @@ func (s *Store) loadQueue(ctx context.Context, id string, settings Settings) (*q
 // newQueue takes items in the order of their plan.
 func newQueue(items []*item, settings Settings) *queue {
 	q := &queue{items: items, lanes: map[string][]*item{}, sent: map[int]*item{}, canaries: map[int]bool{}}
-	seen := map[string]bool{}
-	canaries := map[string]int{}
+	q.chooseCanaries(settings.Canary)
 	for _, i := range items {
 		q.counts.add(i.state)
-		group := i.Topic + " " + i.ConsumerGroup + " " + i.fingerprint
-		if !seen[i.lane] && canaries[group] < settings.Canary {
-			canaries[group]++
-			i.canary = true
-		}
-		seen[i.lane] = true
 		q.canaryFailed = q.canaryFailed || i.canary && i.state == itemFailed
 		q.place(i)
 	}
@@ -81,6 +74,41 @@ func newQueue(items []*item, settings Settings) *queue {
 		}
 	}
 	return q
+}
+
+// chooseCanaries takes the first letters of each group. One that tells nothing,
+// because it was refused, skipped or not sent, leaves its place to the next.
+func (q *queue) chooseCanaries(wanted int) {
+	seen, chosen := map[string]bool{}, map[string]int{}
+	for _, i := range q.items {
+		if !i.tells() {
+			continue
+		}
+		if !seen[i.lane] && chosen[i.group()] < wanted {
+			chosen[i.group()]++
+			i.canary = true
+		}
+		seen[i.lane] = true
+	}
+}
+
+// group is what canaries stand for.
+func (i *item) group() string { return i.Topic + " " + i.ConsumerGroup + " " + i.fingerprint }
+
+// tells reports whether an item says, or may still say, how its group fares.
+func (i *item) tells() bool {
+	return i.state == itemPending || i.state == itemSent || i.state == itemApplied || i.state == itemFailed
+}
+
+// replace makes the next letter of its group a canary after one that told nothing,
+// so that no ramp begins without a success.
+func (q *queue) replace(canary *item) {
+	for _, i := range q.items {
+		if i.state == itemPending && !i.canary && i.group() == canary.group() && q.lanes[i.lane][0] == i {
+			i.canary, q.canaries[i.seq] = true, true
+			return
+		}
+	}
 }
 
 func (q *queue) place(i *item) {

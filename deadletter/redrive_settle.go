@@ -35,6 +35,9 @@ func (r *redrive) settle(ctx context.Context) (int, error) {
 // drop moves an item on in memory as recordOutcomes and forward do in the table.
 func (r *redrive) drop(i *item, state string) {
 	r.queue.move(i, state)
+	if i.canary && !i.tells() {
+		defer r.queue.replace(i)
+	}
 	if state == itemApplied || state == itemSkipped {
 		r.queue.follow(i.lane)
 		return

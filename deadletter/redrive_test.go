@@ -151,6 +151,39 @@ func TestAFailingCanaryStopsBeforeTheRest(t *testing.T) {
 	}
 }
 
+func TestARefusedLetterIsNoCanary(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.connect(func(string) bool { return true })
+	old := b.dead("a", 1)
+	old.failedAt = b.now.Add(-40 * 24 * time.Hour)
+	b.give(old, b.dead("b", 1), b.dead("c", 1), b.dead("d", 1))
+	plan := b.plan(deadletter.Selection{})
+	if receipt := b.apply(plan.ID, fast); receipt.Refused != 1 || receipt.Failed != 1 || receipt.Why != "a canary failed" || b.forwarded() != 1 {
+		t.Errorf("receipt = %+v, %d sent; want one canary alone", receipt, b.forwarded())
+	}
+}
+
+func TestACanaryThatTellsNothingIsFollowedByAnother(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.connect(func(id string) bool {
+		if id == "dlt_a1" { // somebody skips it at this moment
+			if _, err := b.own.Exec(t.Context(), `UPDATE factline.dead_letter SET state = 'SKIPPED' WHERE dead_letter_id = $1`, id); err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	})
+	for _, key := range []string{"a", "b", "c", "d"} {
+		b.give(b.dead(key, 1))
+	}
+	plan := b.plan(deadletter.Selection{})
+	if receipt := b.apply(plan.ID, fast); receipt.Skipped != 1 || receipt.Failed != 1 || receipt.Why != "a canary failed" || b.forwarded() != 2 {
+		t.Errorf("receipt = %+v, %d sent; want a second canary and no ramp", receipt, b.forwarded())
+	}
+}
+
 func TestTheStopRuleEndsTheRampAndKeepsTheOrderOfItsKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
