@@ -29,5 +29,6 @@
 // it in the redrive stays where it is. Enough of them stop the redrive, a failing
 // canary at once. A group that gives no outcome pauses it. The collector waits
 // for its database and passes nothing over; bytes that are no dead letter are
-// kept as they are, with the class UNREADABLE_DEAD_LETTER.
+// kept as they are, with the class UNREADABLE_DEAD_LETTER. Settled letters are
+// deleted after CollectorConfig.Retention, open ones never.
 package deadletter

@@ -37,6 +37,9 @@ func (s *Store) Redrive(ctx context.Context, id string) (plan Plan, receipt Rece
 		if plan, err = r.restore(h); err != nil {
 			return err
 		}
+		if hasEnded(h.State) {
+			return nil // its receipt is complete, and outlives its letters
+		}
 		return r.count(ctx, tx)
 	})
 	return plan, r.receipt, wrapRedrive(id, err)
