@@ -96,13 +96,27 @@ type original struct {
 	RecordKey, Headers, Value []byte
 }
 
+// checkContracts reads the values of a chunk, at most [maxBatchBytes] of them at
+// once, or one that is larger.
 func (s *Store) checkContracts(ctx context.Context, plan *Plan, chunk []planned) error {
-	byID := map[string]*planned{}
+	byID, bytes := map[string]*planned{}, 0
 	for i := range chunk {
-		if chunk[i].code == "" {
-			byID[chunk[i].letterID] = &chunk[i]
+		p := &chunk[i]
+		if p.code != "" {
+			continue
 		}
+		if bytes += p.recordBytes; bytes > maxBatchBytes && len(byID) > 0 {
+			if err := s.checkValues(ctx, plan, byID); err != nil {
+				return err
+			}
+			byID, bytes = map[string]*planned{}, p.recordBytes
+		}
+		byID[p.letterID] = p
 	}
+	return s.checkValues(ctx, plan, byID)
+}
+
+func (s *Store) checkValues(ctx context.Context, plan *Plan, byID map[string]*planned) error {
 	args := named.Args{"letter_ids": mapKeys(byID)}
 	originals, err := query(ctx, s, "get_originals", args, pgx.RowToStructByPos[original])
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,12 @@ type CollectorConfig struct {
 	Topics []string
 	// MaxChunkRecords is the most records in one transaction. Default 500.
 	MaxChunkRecords int
+	// Retention is how long settled letters are kept with their history, and the
+	// letters of a redrive that has ended or never began. Receipts and open letters
+	// are always kept. Default 60 days, twice the default
+	// StoreConfig.DedupeHorizon: keep it above that one, so that what may be asked
+	// of a redrive can still be answered. Negative keeps everything.
+	Retention time.Duration
 	// BackoffMax bounds the pause before the database is tried again, which
 	// doubles from 100ms. Default 5s.
 	BackoffMax time.Duration
@@ -43,6 +50,7 @@ type CollectorConfig struct {
 // WithDefaults returns c with every unset field at its default.
 func (c CollectorConfig) WithDefaults() CollectorConfig {
 	c.MaxChunkRecords = or(c.MaxChunkRecords, 500)
+	c.Retention = or(c.Retention, 2*defaultHorizon)
 	c.BackoffMax = or(c.BackoffMax, 5*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -115,6 +123,9 @@ func (c *Collector) Run(ctx context.Context) error {
 		return fmt.Errorf("deadletter: collect with group %s: %w", c.cfg.Group, err)
 	}
 	defer client.CloseAllowingRebalance()
+	var expiry sync.WaitGroup
+	expiry.Go(func() { c.expireUntilDone(ctx) })
+	defer expiry.Wait()
 	for ctx.Err() == nil {
 		fetches := client.PollRecords(ctx, c.cfg.MaxChunkRecords)
 		fetches.EachError(func(topic string, partition int32, err error) {

@@ -94,6 +94,72 @@ func TestALetterKeepsCoordinatesBytesAndHistory(t *testing.T) {
 	}
 }
 
+// failure is a record of a letter that failed in a redrive, by the clock of its
+// consumer.
+func (b *bench) failure(d dead, redriveID string, at time.Time) *kgo.Record {
+	b.t.Helper()
+	d.failedAt, d.redriveID = at, redriveID
+	return b.letter(d)
+}
+
+func TestALetterOpensAgainAlsoByAClockThatIsSlow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.dead("a", 1)
+	b.give(d)
+	b.redriven(d.id, "rdr_1")
+	slow := b.failure(d, "rdr_1", d.failedAt.Add(-time.Hour))
+	b.collect(slow)
+	b.collect(slow)
+	l, err := b.store.Get(t.Context(), d.id)
+	if err != nil || l.State != deadletter.Open || l.Failures != 2 || len(l.History) != 3 {
+		t.Errorf("letter = %+v, %v, want it open after two failures", l, err)
+	}
+}
+
+func TestALateRecordOfAnEarlierRedriveOpensNothing(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]string{"it was applied since": "APPLIED", "it was skipped since": "SKIPPED", "it is redriven again": "REDRIVEN"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			d := b.dead("a", 1)
+			b.give(d)
+			b.redriven(d.id, "rdr_1")
+			exec(t, b.ops, `UPDATE deadletter.letter SET state = $1`, last)
+			exec(t, b.ops, `INSERT INTO deadletter.history (letter_id, kind, redrive_id, at) VALUES ($1, $2, 'rdr_2', $3)`, d.id, last, b.now)
+			late := b.failure(d, "rdr_1", b.now)
+			b.collect(late)
+			b.collect(late)
+			l, err := b.store.Get(t.Context(), d.id)
+			if err != nil || l.State != last || l.Failures != 1 || len(l.History) != 4 || l.History[3].Kind != "FAILED" {
+				t.Errorf("letter = %+v, %v, want it %s, and the failure in its history", l, err, last)
+			}
+		})
+	}
+}
+
+// redriven records that a letter is on its way to its group.
+func (b *bench) redriven(id, redriveID string) {
+	b.t.Helper()
+	exec(b.t, b.ops, `UPDATE deadletter.letter SET state = 'REDRIVEN' WHERE letter_id = $1`, id)
+	exec(b.t, b.ops, `INSERT INTO deadletter.history (letter_id, kind, redrive_id, at) VALUES ($1, 'REDRIVEN', $2, $3)`, id, redriveID, b.now)
+}
+
+func TestHowFarATopicIsCollectedNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for i, offset := range []int64{7, 3} {
+		record := b.letter(b.dead("a", int64(i+1)))
+		record.Offset = offset
+		b.collect(record)
+	}
+	var next int64
+	if err := b.ops.QueryRow(t.Context(), `SELECT next_offset FROM deadletter.position`).Scan(&next); err != nil || next != 8 {
+		t.Errorf("the next is %d, %v, want 8", next, err)
+	}
+}
+
 func TestHostileRecordsAreKeptAndStopNobody(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -49,9 +49,9 @@ type Entry struct {
 	AggregateType    string              `json:"aggregateType"`
 	AggregateID      string              `json:"aggregateId"`
 	AggregateVersion int64               `json:"aggregateVersion"`
-	// State is Open or Skipped.
+	// State is Open, Redriven while its group tries it again, Applied or Skipped.
 	State string `json:"state"`
-	// ClosedAt is when it was skipped, nil while it is open.
+	// ClosedAt is when it was skipped or applied, nil before.
 	ClosedAt *time.Time `json:"closedAt,omitempty"`
 	// HeldEvents is how many events of the same record key wait behind it.
 	HeldEvents int64 `json:"heldEvents"`

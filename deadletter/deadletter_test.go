@@ -88,6 +88,20 @@ func TestSkipMovesTheGateAndFreesTheKeyOnce(t *testing.T) {
 	}
 }
 
+func TestSkipOfALetterThatItsGroupTriesAgainSaysSo(t *testing.T) {
+	t.Parallel()
+	pool := setup(t, 4)
+	id := bury(t, pool, 5)
+	exec(t, pool, `UPDATE factline.dead_letter SET state = 'REDRIVEN'`)
+	if _, err := deadletter.Skip(t.Context(), pool, skip(id)); !errors.Is(err, deadletter.ErrRedriven) {
+		t.Errorf("Skip = %v, want ErrRedriven", err)
+	}
+	exec(t, pool, `UPDATE factline.dead_letter SET state = 'APPLIED'`)
+	if _, err := deadletter.Skip(t.Context(), pool, skip(id)); !errors.Is(err, deadletter.ErrSettled) {
+		t.Errorf("Skip once it is applied = %v, want ErrSettled", err)
+	}
+}
+
 func TestSkipOfAnAggregatesFirstEventOpensItsGate(t *testing.T) {
 	t.Parallel()
 	pool := setup(t, 0)

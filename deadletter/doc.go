@@ -20,6 +20,8 @@
 // exactly the letters that were previewed, each once, of a key that is kept in
 // order one at a time and the lowest version first; it goes on where it stopped,
 // after a cancellation as after a kill, and two runs of one exclude each other.
+// A run that goes on sends again what never reached its group, which takes it once;
+// [Store.AbandonRedrive] gives a redrive up.
 // What is older than the dedupe horizon, breaks a contract of today, or would
 // overtake an earlier event is refused with the reason.
 //
@@ -27,5 +29,6 @@
 // it in the redrive stays where it is. Enough of them stop the redrive, a failing
 // canary at once. A group that gives no outcome pauses it. The collector waits
 // for its database and passes nothing over; bytes that are no dead letter are
-// kept as they are, with the class UNREADABLE_DEAD_LETTER.
+// kept as they are, with the class UNREADABLE_DEAD_LETTER. Settled letters are
+// deleted after CollectorConfig.Retention, open ones never.
 package deadletter

@@ -11,6 +11,9 @@ var (
 	ErrNotFound = errors.New("deadletter: find it: no dead letter has this id in this database; list them, or look in the database of another service")
 	// ErrSettled says that somebody settled the dead letter before.
 	ErrSettled = errors.New("deadletter: skip it: it is settled already; nothing is left to do")
+	// ErrRedriven says that the group of the dead letter tries it again, so that it
+	// may have its effect any moment.
+	ErrRedriven = errors.New("deadletter: skip it: a redrive brought it back and its group tries it now; see what becomes of it, and skip it once it is open again")
 	// ErrNothing says that no open letter matches a selection.
 	ErrNothing = errors.New("deadletter: plan a redrive: no open dead letter matches; list them to see what there is")
 	// ErrNoRedrive says that no redrive has this id.

@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,6 +24,12 @@ func Statements() map[string]string {
 func Collect(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger, records ...*kgo.Record) error {
 	c := &Collector{cfg: CollectorConfig{Pool: pool, Logger: logger}.WithDefaults()}
 	return c.collect(ctx, records)
+}
+
+// Expire deletes what a collector with this retention would.
+func Expire(ctx context.Context, pool *pgxpool.Pool, retention time.Duration, now time.Time) error {
+	c := &Collector{cfg: CollectorConfig{Pool: pool, Retention: retention, Now: func() time.Time { return now }}.WithDefaults()}
+	return c.expire(ctx)
 }
 
 // Pattern is what a message comes down to in a fingerprint.

@@ -43,7 +43,8 @@ type Letter struct {
 // Event is one entry in the history of a letter.
 type Event struct {
 	// Kind is FAILED (a record on the dead-letter topic), REDRIVEN (on its way to
-	// its group), APPLIED, FAILED_AGAIN, or SKIPPED.
+	// its group), APPLIED, FAILED_AGAIN, SKIPPED, or ABANDONED (it never reached
+	// its group, and the redrive was given up).
 	Kind      string          `json:"kind"`
 	At        time.Time       `json:"at"`
 	RedriveID string          `json:"redriveId,omitempty"`

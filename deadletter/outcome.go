@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -25,8 +26,8 @@ type Standing struct {
 	Reachable, Found bool
 	// ID and State are the group's own.
 	ID, State string
-	// RedriveID is that of the last redrive that the group took.
-	RedriveID string
+	// Redrives are the ids of all redrives that the group took, each once.
+	Redrives []string
 	// Blocks says that later events of its key wait. BlockedBy is then the letter
 	// they wait for, the lowest open version, or an event that is being retried.
 	Blocks    bool
@@ -36,6 +37,9 @@ type Standing struct {
 	Version int64
 	Applied *int64
 }
+
+// took reports whether the group took a redrive.
+func (s Standing) took(redriveID string) bool { return slices.Contains(s.Redrives, redriveID) }
 
 // Outcomes tells how letters stand in the databases of their groups. Rules:
 // Look returns one standing for each reference, in order; it says Reachable
@@ -80,9 +84,9 @@ func look(ctx context.Context, pool *pgxpool.Pool, letters []Reference, indexes 
 	}
 	var ordinal int64
 	s := Standing{Reachable: true, Found: true}
-	_, err = pgx.ForEachRow(rows, []any{&ordinal, &s.ID, &s.State, &s.RedriveID, &s.Blocks, &s.BlockedBy, &s.Version, &s.Applied}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&ordinal, &s.ID, &s.State, &s.Redrives, &s.Blocks, &s.BlockedBy, &s.Version, &s.Applied}, func() error {
 		into[indexes[ordinal-1]] = s
-		s.Applied = nil
+		s.Applied, s.Redrives = nil, nil
 		return nil
 	})
 	return err

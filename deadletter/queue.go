@@ -2,6 +2,8 @@ package deadletter
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,10 +18,15 @@ type item struct {
 	failures, recordBytes                                  int
 	state                                                  string
 	canary                                                 bool
+	// sentAt is when an earlier run sent it, nil where none did.
+	sentAt *time.Time
 }
 
-// maxBatchBytes bounds what one transaction forwards.
-const maxBatchBytes = 8 << 20
+// maxBatch and maxBatchBytes bound what one transaction forwards.
+const (
+	maxBatch      = 1000
+	maxBatchBytes = 8 << 20
+)
 
 // queue knows which items may go next. It holds no bytes of them and is made
 // anew from the table by each run. Not safe for concurrent use.
@@ -30,6 +37,8 @@ type queue struct {
 	// ready are heads of lanes.
 	ready []*item
 	sent  map[int]*item
+	// lost were sent by an earlier run and never reached their group.
+	lost []*item
 	// canaries are those without an outcome.
 	canaries map[int]bool
 	// canaryFailed ends the redrive.
@@ -41,7 +50,7 @@ func (s *Store) loadQueue(ctx context.Context, id string, settings Settings) (*q
 	items, err := query(ctx, s, "load_items", named.Args{"redrive_id": id}, func(row pgx.CollectableRow) (*item, error) {
 		var i item
 		err := row.Scan(&i.seq, &i.ConsumerGroup, &i.Topic, &i.Partition, &i.Offset, &i.letterID, &i.groupLetterID, &i.retryTopic,
-			&i.lane, &i.fingerprint, &i.failures, &i.recordBytes, &i.state)
+			&i.lane, &i.fingerprint, &i.failures, &i.recordBytes, &i.state, &i.sentAt)
 		return &i, err
 	})
 	if err != nil {
@@ -53,16 +62,9 @@ func (s *Store) loadQueue(ctx context.Context, id string, settings Settings) (*q
 // newQueue takes items in the order of their plan.
 func newQueue(items []*item, settings Settings) *queue {
 	q := &queue{items: items, lanes: map[string][]*item{}, sent: map[int]*item{}, canaries: map[int]bool{}}
-	seen := map[string]bool{}
-	canaries := map[string]int{}
+	q.chooseCanaries(settings.Canary)
 	for _, i := range items {
 		q.counts.add(i.state)
-		group := i.Topic + " " + i.ConsumerGroup + " " + i.fingerprint
-		if !seen[i.lane] && canaries[group] < settings.Canary {
-			canaries[group]++
-			i.canary = true
-		}
-		seen[i.lane] = true
 		q.canaryFailed = q.canaryFailed || i.canary && i.state == itemFailed
 		q.place(i)
 	}
@@ -72,6 +74,41 @@ func newQueue(items []*item, settings Settings) *queue {
 		}
 	}
 	return q
+}
+
+// chooseCanaries takes the first letters of each group. One that tells nothing,
+// because it was refused, skipped or not sent, leaves its place to the next.
+func (q *queue) chooseCanaries(wanted int) {
+	seen, chosen := map[string]bool{}, map[string]int{}
+	for _, i := range q.items {
+		if !i.tells() {
+			continue
+		}
+		if !seen[i.lane] && chosen[i.group()] < wanted {
+			chosen[i.group()]++
+			i.canary = true
+		}
+		seen[i.lane] = true
+	}
+}
+
+// group is what canaries stand for.
+func (i *item) group() string { return i.Topic + " " + i.ConsumerGroup + " " + i.fingerprint }
+
+// tells reports whether an item says, or may still say, how its group fares.
+func (i *item) tells() bool {
+	return i.state == itemPending || i.state == itemSent || i.state == itemApplied || i.state == itemFailed
+}
+
+// replace makes the next letter of its group a canary after one that told nothing,
+// so that no ramp begins without a success.
+func (q *queue) replace(canary *item) {
+	for _, i := range q.items {
+		if i.state == itemPending && !i.canary && i.group() == canary.group() && q.lanes[i.lane][0] == i {
+			i.canary, q.canaries[i.seq] = true, true
+			return
+		}
+	}
 }
 
 func (q *queue) place(i *item) {
@@ -85,6 +122,30 @@ func (q *queue) place(i *item) {
 	if i.canary {
 		q.canaries[i.seq] = true
 	}
+}
+
+// next returns what may go now: first what was lost on the way, for which there
+// is room already.
+func (q *queue) next(room, allowed int) []*item {
+	if lost := q.takeLost(max(min(allowed, maxBatch), 0)); len(lost) > 0 {
+		return lost
+	}
+	return q.take(min(room, allowed, maxBatch))
+}
+
+// takeLost returns up to n of the lost items that have no outcome meanwhile.
+func (q *queue) takeLost(n int) []*item {
+	q.lost = slices.DeleteFunc(q.lost, func(i *item) bool { return i.state != itemSent })
+	n, bytes := min(n, len(q.lost)), 0
+	for at, i := range q.lost[:n] {
+		if bytes += i.recordBytes; at > 0 && bytes > maxBatchBytes {
+			n = at
+			break
+		}
+	}
+	batch := slices.Clone(q.lost[:n])
+	q.lost = q.lost[n:]
+	return batch
 }
 
 // take returns up to n items that may go now, and at most [maxBatchBytes] of
@@ -142,6 +203,12 @@ func (q *queue) waiting() []*item {
 		waiting = append(waiting, i)
 	}
 	return waiting
+}
+
+// sentBefore are the items that wait since before t. What was sent a moment ago
+// is on its way.
+func (q *queue) sentBefore(t time.Time) []*item {
+	return slices.DeleteFunc(q.waiting(), func(i *item) bool { return i.sentAt == nil || i.sentAt.After(t) })
 }
 
 func (q *queue) phase() string {

@@ -14,7 +14,8 @@ import (
 // Outcome is what became of one letter of a redrive.
 type Outcome struct {
 	LetterID string `json:"deadLetterId"`
-	// State is REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED or NOT_SENT.
+	// State is REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, NOT_SENT or
+	// ABANDONED.
 	State string `json:"state"`
 	// Code is one of the Refused constants where the plan refused it, Detail why
 	// it did not go.
@@ -33,23 +34,34 @@ func (s *Store) Redrive(ctx context.Context, id string) (plan Plan, receipt Rece
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(h.Plan, &plan); err != nil {
+		if plan, err = r.restore(h); err != nil {
 			return err
 		}
-		r.receipt = Receipt{Operator: plan.Operator, Reason: plan.Reason, Selection: plan.Selection, ContentHash: plan.Hash, PlannedAt: plan.PlannedAt}
-		if err := json.Unmarshal(h.Receipt, &r.receipt); err != nil {
-			return err
-		}
-		if err := json.Unmarshal(h.Settings, &r.receipt.Settings); err != nil {
-			return err
-		}
-		r.receipt.RedriveID, r.receipt.State = id, h.State
-		if h.StartedAt != nil {
-			r.receipt.StartedAt = h.StartedAt.UTC()
+		if hasEnded(h.State) {
+			return nil // its receipt is complete, and outlives its letters
 		}
 		return r.count(ctx, tx)
 	})
 	return plan, r.receipt, wrapRedrive(id, err)
+}
+
+// restore makes the receipt of what is stored of a redrive.
+func (r *redrive) restore(h head) (plan Plan, err error) {
+	if err := json.Unmarshal(h.Plan, &plan); err != nil {
+		return plan, err
+	}
+	r.receipt = Receipt{Operator: plan.Operator, Reason: plan.Reason, Selection: plan.Selection, ContentHash: plan.Hash, PlannedAt: plan.PlannedAt}
+	if err := json.Unmarshal(h.Receipt, &r.receipt); err != nil {
+		return plan, err
+	}
+	if err := json.Unmarshal(h.Settings, &r.receipt.Settings); err != nil {
+		return plan, err
+	}
+	r.receipt.RedriveID, r.receipt.State = r.id, h.State
+	if h.StartedAt != nil {
+		r.receipt.StartedAt = h.StartedAt.UTC()
+	}
+	return plan, nil
 }
 
 // Outcomes returns the letters of a redrive in their order, those in a state

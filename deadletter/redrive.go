@@ -21,23 +21,26 @@ const (
 	Planned = "PLANNED"
 	// Running is under way, or its process died.
 	Running = "RUNNING"
-	// Paused was cancelled or saw no outcome for long; resume it.
+	// Paused was cancelled or saw no outcome for long; resume or abandon it.
 	Paused = "PAUSED"
 	// Stopped ended by its stop rule; what did not go stays open.
 	Stopped = "STOPPED"
 	// Done has an outcome for every letter.
 	Done = "DONE"
+	// Abandoned was given up by an operator; what has no outcome is open again.
+	Abandoned = "ABANDONED"
 )
 
 // The states of a letter in a redrive.
 const (
-	itemRefused = "REFUSED"
-	itemPending = "PENDING"
-	itemSent    = "SENT"
-	itemApplied = "APPLIED"
-	itemFailed  = "FAILED"
-	itemSkipped = "SKIPPED"
-	itemNotSent = "NOT_SENT"
+	itemRefused   = "REFUSED"
+	itemPending   = "PENDING"
+	itemSent      = "SENT"
+	itemApplied   = "APPLIED"
+	itemFailed    = "FAILED"
+	itemSkipped   = "SKIPPED"
+	itemNotSent   = "NOT_SENT"
+	itemAbandoned = "ABANDONED"
 )
 
 // Settings say how a redrive goes. They are stored when it begins and hold for
@@ -89,6 +92,9 @@ type Counts struct {
 	Skipped int `json:"skipped"`
 	// NotSent stayed where they are: behind a failed one, or changed meanwhile.
 	NotSent int `json:"notSent"`
+	// Abandoned were not sent, or never reached their group, when the redrive was
+	// given up.
+	Abandoned int `json:"abandoned"`
 	// Waiting were sent and have no outcome, Pending were not sent yet.
 	Waiting int `json:"waiting"`
 	Pending int `json:"pending"`
@@ -113,7 +119,7 @@ type Receipt struct {
 	// EndedAt is zero while it can go on.
 	EndedAt time.Time `json:"endedAt,omitzero"`
 	Counts
-	// Why says what stopped or paused it.
+	// Why says what stopped or paused it, or why it was abandoned.
 	Why string `json:"why,omitempty"`
 }
 
@@ -134,7 +140,8 @@ type Apply struct {
 // ApplyRedrive sends the letters of a plan to their groups and waits for every
 // outcome: a canary first, then faster up to the rate, of each key one at a time
 // in version order. Every step is stored, so that after a kill the same call
-// goes on, and a letter is sent once. What is done already returns its receipt.
+// goes on, and a letter is sent once, or again by a later run if its group never
+// took it. What is done already returns its receipt.
 //
 // Cancelling ctx pauses it; the receipt says so, and there is no error. Errors:
 // [ErrNoRedrive]; a [*RunningError] while another run has it; a
@@ -209,7 +216,7 @@ func (r *redrive) begin(ctx context.Context, a Apply) (ended bool, err error) {
 		if h, err = loadHead(ctx, tx, r.id); err != nil {
 			return err
 		}
-		if h.State == Done || h.State == Stopped {
+		if hasEnded(h.State) {
 			ended = true
 			return json.Unmarshal(h.Receipt, &r.receipt)
 		}
@@ -232,6 +239,8 @@ func (r *redrive) begin(ctx context.Context, a Apply) (ended bool, err error) {
 	r.queue, err = r.store.loadQueue(ctx, r.id, r.receipt.Settings)
 	return false, err
 }
+
+func hasEnded(state string) bool { return state == Done || state == Stopped || state == Abandoned }
 
 func loadHead(ctx context.Context, tx pgx.Tx, id string) (head, error) {
 	rows, err := tx.Query(ctx, statement("lock_redrive"), named.Args{"redrive_id": id})
@@ -306,9 +315,13 @@ func (r *redrive) audit(ctx context.Context, tx pgx.Tx, action string, now time.
 	if err != nil {
 		return err
 	}
+	reason := r.receipt.Reason
+	if r.receipt.State == Abandoned {
+		reason = r.receipt.Why // which is why it was given up, not why it was planned
+	}
 	_, err = tx.Exec(ctx, statement("record_redrive"), named.Args{
 		"action_id": "act_" + envelope.NewID(), "action": action, "target": r.id, "operator": r.operator,
-		"reason": r.receipt.Reason, "detail": detail, "now": now,
+		"reason": reason, "detail": detail, "now": now,
 	})
 	return err
 }
@@ -323,20 +336,26 @@ func (r *redrive) end(ctx context.Context, state, why string) error {
 				return err
 			}
 		}
-		if err := r.count(ctx, tx); err != nil {
-			return err
-		}
-		r.receipt.State, r.receipt.Why = state, why
-		if state != Paused {
-			r.receipt.EndedAt = now
-		}
-		if err := r.storeReceipt(ctx, tx); err != nil {
-			return err
-		}
-		return r.audit(ctx, tx, map[string]string{
-			Paused: "deadletter.redrive.pause", Stopped: "deadletter.redrive.stop", Done: "deadletter.redrive.finish",
-		}[state], now)
+		return r.close(ctx, tx, state, why, now)
 	})
+}
+
+// close stores the receipt of a run that ended so, and audits it.
+func (r *redrive) close(ctx context.Context, tx pgx.Tx, state, why string, now time.Time) error {
+	if err := r.count(ctx, tx); err != nil {
+		return err
+	}
+	r.receipt.State, r.receipt.Why = state, why
+	if state != Paused {
+		r.receipt.EndedAt = now
+	}
+	if err := r.storeReceipt(ctx, tx); err != nil {
+		return err
+	}
+	return r.audit(ctx, tx, map[string]string{
+		Paused: "deadletter.redrive.pause", Stopped: "deadletter.redrive.stop", Done: "deadletter.redrive.finish",
+		Abandoned: "deadletter.redrive.abandon",
+	}[state], now)
 }
 
 func (r *redrive) storeReceipt(ctx context.Context, tx pgx.Tx) error {
@@ -389,6 +408,8 @@ func (c *Counts) add(state string) {
 		c.Skipped++
 	case itemNotSent:
 		c.NotSent++
+	case itemAbandoned:
+		c.Abandoned++
 	case itemSent:
 		c.Waiting++
 	default:

@@ -35,6 +35,9 @@ func (r *redrive) run(ctx context.Context) (state, why string, err error) {
 	p := &pace{rate: settings.Rate}
 	r.heard, r.told, r.began = time.Now(), time.Now(), time.Now()
 	defer func() { r.report(p, true) }()
+	if err := r.findLost(ctx); err != nil {
+		return "", "", err
+	}
 	pause, renewed := pauseMin, time.Now()
 	for {
 		settled, err := r.settle(ctx)
@@ -75,7 +78,7 @@ func (r *redrive) over(stop string) (state, why string) {
 	timeout := r.store.cfg.OutcomeTimeout
 	switch {
 	case len(r.queue.sent) > 0 && timeout >= 0 && time.Since(r.heard) > timeout:
-		return Paused, fmt.Sprintf("none of %d letters that were sent had an outcome for %s: see that their groups run", len(r.queue.sent), timeout)
+		return Paused, fmt.Sprintf("none of %d letters that were sent had an outcome for %s: see that their groups run; the next run sends again what never arrived", len(r.queue.sent), timeout)
 	case len(r.queue.sent) > 0:
 		return "", ""
 	case stop != "":
@@ -109,6 +112,27 @@ func (r *redrive) report(p *pace, last bool) {
 	r.onProgress(Progress{Phase: r.queue.phase(), Counts: r.queue.counts, Left: p.left(r.queue.counts.Pending, r.told)})
 }
 
+// findLost looks for letters that an earlier run sent and that their groups never
+// took: a retry topic may lose a record, and a group may have been restored from a
+// backup. They go again, which is safe where a record is only late, because a
+// group takes one redrive id once.
+func (r *redrive) findLost(ctx context.Context) error {
+	waiting := r.queue.sentBefore(r.store.cfg.Now().Add(-r.store.cfg.LeaseTTL))
+	if len(waiting) == 0 {
+		return nil
+	}
+	standings, err := r.standings(ctx, waiting)
+	if err != nil {
+		return err
+	}
+	for n, i := range waiting {
+		if s := standings[n]; s.State == Open && !s.took(r.id) {
+			r.queue.lost = append(r.queue.lost, i)
+		}
+	}
+	return nil
+}
+
 type executor interface {
 	Exec(ctx context.Context, sql string, args ...any) (commandTag, error)
 }
@@ -117,7 +141,7 @@ type executor interface {
 // recorded of them: a kill can neither lose nor repeat one.
 func (r *redrive) send(ctx context.Context, p *pace) (int, error) {
 	room := r.receipt.Settings.MaxInFlight - len(r.queue.sent)
-	batch := r.queue.take(min(room, p.allow(time.Now()), 1000))
+	batch := r.queue.next(room, p.allow(time.Now()))
 	if len(batch) == 0 {
 		return 0, nil
 	}
@@ -205,9 +229,12 @@ func (r *redrive) lockLetters(ctx context.Context, tx pgx.Tx, batch []*item) (ma
 	return byID, err
 }
 
-// changed looks once more: hours may lie between the plan and this moment.
+// changed looks once more: hours may lie between the plan and this moment. What
+// was lost on the way passed this before, and may still arrive from then.
 func (r *redrive) changed(i *item, l lockedLetter) string {
 	switch {
+	case i.state == itemSent:
+		return ""
 	case l.State != Open:
 		return "it is no longer open"
 	case l.Failures != i.failures:

@@ -35,6 +35,9 @@ func (r *redrive) settle(ctx context.Context) (int, error) {
 // drop moves an item on in memory as recordOutcomes and forward do in the table.
 func (r *redrive) drop(i *item, state string) {
 	r.queue.move(i, state)
+	if i.canary && !i.tells() {
+		defer r.queue.replace(i)
+	}
 	if state == itemApplied || state == itemSkipped {
 		r.queue.follow(i.lane)
 		return
@@ -45,14 +48,13 @@ func (r *redrive) drop(i *item, state string) {
 }
 
 func (r *redrive) look(ctx context.Context, waiting []*item) (map[*item]string, error) {
-	references := make([]Reference, len(waiting))
-	ids := make([]string, len(waiting))
-	for n, i := range waiting {
-		references[n], ids[n] = i.Reference, i.letterID
-	}
-	standings, err := r.store.cfg.Outcomes.Look(ctx, references)
+	standings, err := r.standings(ctx, waiting)
 	if err != nil {
 		return nil, err
+	}
+	ids := make([]string, len(waiting))
+	for n, i := range waiting {
+		ids[n] = i.letterID
 	}
 	back, err := r.reappeared(ctx, ids)
 	if err != nil {
@@ -67,8 +69,18 @@ func (r *redrive) look(ctx context.Context, waiting []*item) (map[*item]string, 
 	return outcomes, nil
 }
 
+// standings asks the groups' databases about items.
+func (r *redrive) standings(ctx context.Context, items []*item) ([]Standing, error) {
+	references := make([]Reference, len(items))
+	for n, i := range items {
+		references[n] = i.Reference
+	}
+	return r.store.cfg.Outcomes.Look(ctx, references)
+}
+
 // outcome is empty while there is none. A letter that is open has failed if its
-// group took this redrive; else the record has not arrived yet. Where the group's
+// group took this redrive, also when it took another one since; else the record
+// has not arrived yet, see [redrive.findLost]. Where the group's
 // database says nothing, a new record on the dead-letter topic does.
 func (i *item) outcome(redriveID string, s Standing, reappeared bool) string {
 	switch {
@@ -76,7 +88,7 @@ func (i *item) outcome(redriveID string, s Standing, reappeared bool) string {
 		return itemApplied
 	case s.Found && s.State == Skipped:
 		return itemSkipped
-	case s.Found && s.State == Open && s.RedriveID == redriveID:
+	case s.Found && s.State == Open && s.took(redriveID):
 		return itemFailed
 	case !s.Found && reappeared:
 		return itemFailed

@@ -12,6 +12,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/contract"
@@ -149,6 +151,39 @@ func TestAFailingCanaryStopsBeforeTheRest(t *testing.T) {
 	}
 }
 
+func TestARefusedLetterIsNoCanary(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.connect(func(string) bool { return true })
+	old := b.dead("a", 1)
+	old.failedAt = b.now.Add(-40 * 24 * time.Hour)
+	b.give(old, b.dead("b", 1), b.dead("c", 1), b.dead("d", 1))
+	plan := b.plan(deadletter.Selection{})
+	if receipt := b.apply(plan.ID, fast); receipt.Refused != 1 || receipt.Failed != 1 || receipt.Why != "a canary failed" || b.forwarded() != 1 {
+		t.Errorf("receipt = %+v, %d sent; want one canary alone", receipt, b.forwarded())
+	}
+}
+
+func TestACanaryThatTellsNothingIsFollowedByAnother(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.connect(func(id string) bool {
+		if id == "dlt_a1" { // somebody skips it at this moment
+			if _, err := b.own.Exec(t.Context(), `UPDATE factline.dead_letter SET state = 'SKIPPED' WHERE dead_letter_id = $1`, id); err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	})
+	for _, key := range []string{"a", "b", "c", "d"} {
+		b.give(b.dead(key, 1))
+	}
+	plan := b.plan(deadletter.Selection{})
+	if receipt := b.apply(plan.ID, fast); receipt.Skipped != 1 || receipt.Failed != 1 || receipt.Why != "a canary failed" || b.forwarded() != 2 {
+		t.Errorf("receipt = %+v, %d sent; want a second canary and no ramp", receipt, b.forwarded())
+	}
+}
+
 func TestTheStopRuleEndsTheRampAndKeepsTheOrderOfItsKeys(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -214,6 +249,46 @@ func TestAPlanRefusesWithTheReason(t *testing.T) {
 	}
 	if receipt := b.apply(plan.ID, fast); receipt.State != deadletter.Done || receipt.Refused != 8 || b.forwarded() != 0 {
 		t.Errorf("receipt of a plan without a ready letter = %+v", receipt)
+	}
+}
+
+// reads counts how often whole records of letters are read.
+type reads struct{ n atomic.Int64 }
+
+func (r *reads) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, "record_key, headers, value\nFROM deadletter.letter") {
+		r.n.Add(1)
+	}
+	return ctx
+}
+
+func (r *reads) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestAPlanReadsNoMoreThanEightMiBAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for i := range 20 {
+		d := b.dead(fmt.Sprintf("k%02d", i), 1)
+		d.value = []byte(strings.Repeat("x", 900<<10))
+		b.give(d)
+	}
+	counted := &reads{}
+	config := b.ops.Config()
+	config.ConnConfig.Tracer = counted
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	b.ops, pool = pool, b.ops
+	b.store = b.newStore(b.contracts)
+	b.ops = pool
+	plan := b.plan(deadletter.Selection{})
+	if len(plan.Refusals) != 1 || plan.Refusals[0].Code != deadletter.RefusedContract || plan.Refusals[0].Letters != 20 {
+		t.Errorf("refused: %+v, want all 20 by their contract", plan.Refusals)
+	}
+	if counted.n.Load() != 3 {
+		t.Errorf("20 records of 900 KiB were read in %d turns, want 3", counted.n.Load())
 	}
 }
 

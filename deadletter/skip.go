@@ -53,7 +53,8 @@ type SkipResult struct {
 
 // Skip gives an event up for good: it will never be applied by this consumer,
 // and what waits behind it goes on. Errors: [ErrNotFound]; [ErrSettled] when
-// it was skipped before; a [*NotNextError] when earlier versions of its
+// it was skipped or applied before; [ErrRedriven] while its group tries it again; a
+// [*NotNextError] when earlier versions of its
 // aggregate are still missing.
 func Skip(ctx context.Context, pool *pgxpool.Pool, r SkipRequest) (SkipResult, error) {
 	if err := r.validate(); err != nil {
@@ -64,11 +65,16 @@ func Skip(ctx context.Context, pool *pgxpool.Pool, r SkipRequest) (SkipResult, e
 		result, err = skip(ctx, tx, r, time.Now())
 		return err
 	})
-	var notNext *NotNextError
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrSettled) || errors.As(err, &notNext) {
+	if err == nil || isRefusal(err) {
 		return result, err
 	}
 	return SkipResult{}, fmt.Errorf("deadletter: skip %s: %w", r.ID, err)
+}
+
+// isRefusal reports whether an error says all there is to say.
+func isRefusal(err error) bool {
+	var notNext *NotNextError
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrSettled) || errors.Is(err, ErrRedriven) || errors.As(err, &notNext)
 }
 
 // letter is what a skip needs to know of a dead letter.
@@ -92,7 +98,11 @@ func skip(ctx context.Context, tx pgx.Tx, r SkipRequest, now time.Time) (SkipRes
 	if err != nil {
 		return SkipResult{}, err
 	}
-	if l.state != Open {
+	switch l.state {
+	case Open:
+	case Redriven:
+		return SkipResult{}, ErrRedriven
+	default:
 		return SkipResult{}, ErrSettled
 	}
 	if err := l.checkNext(r.ID); err != nil {

@@ -26,6 +26,9 @@ type Contracts interface {
 	Validate(eventType string, eventVersion int, value []byte) error
 }
 
+// defaultHorizon is the dedupe horizon where none is set.
+const defaultHorizon = 30 * 24 * time.Hour
+
 // StoreConfig is what [NewStore] needs. Zero fields take their defaults.
 type StoreConfig struct {
 	// Pool reaches the database of migrate.UpDeadLetters. Required.
@@ -57,7 +60,7 @@ type StoreConfig struct {
 
 // WithDefaults returns c with every unset field at its default.
 func (c StoreConfig) WithDefaults() StoreConfig {
-	c.DedupeHorizon = or(c.DedupeHorizon, 30*24*time.Hour)
+	c.DedupeHorizon = or(c.DedupeHorizon, defaultHorizon)
 	c.LeaseTTL = or(c.LeaseTTL, 10*time.Second)
 	c.OutcomeTimeout = or(c.OutcomeTimeout, 2*time.Minute)
 	if c.Now == nil {

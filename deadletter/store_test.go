@@ -67,13 +67,14 @@ type bench struct {
 	outbox    *outbox.Outbox
 	store     *deadletter.Store
 	now       time.Time
+	timeout   time.Duration
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, ops: factlinetest.Postgres(t, operations), own: factlinetest.Postgres(t, groupDatabase),
-		now: time.Now().UTC().Truncate(time.Millisecond),
+		now: time.Now().UTC().Truncate(time.Millisecond), timeout: 2 * time.Minute,
 	}
 	var err error
 	if b.contracts, err = catalogue(); err != nil {
@@ -91,7 +92,7 @@ func (b *bench) newStore(c deadletter.Contracts) *deadletter.Store {
 	b.t.Helper()
 	store, err := deadletter.NewStore(deadletter.StoreConfig{
 		Pool: b.ops, Contracts: c, Outbox: b.outbox, Outcomes: deadletter.Pools{"projection-service": b.own},
-		OutcomeTimeout: 2 * time.Minute, Now: func() time.Time { return b.now },
+		OutcomeTimeout: b.timeout, Now: func() time.Time { return b.now },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -102,6 +103,7 @@ func (b *bench) newStore(c deadletter.Contracts) *deadletter.Store {
 // dead is a dead letter as its group made it.
 type dead struct {
 	id, order string
+	redriveID string
 	version   int64
 	offset    int64
 	message   string
@@ -168,7 +170,7 @@ func (b *bench) bury(letters ...dead) {
 func (b *bench) letter(d dead) *kgo.Record {
 	b.t.Helper()
 	text, err := json.Marshal(consumer.DeadLetter{
-		ID: d.id, Blocks: true,
+		ID: d.id, RedriveID: d.redriveID, Blocks: true,
 		FailedAt: d.failedAt, SourceTopic: topic, SourceOffset: d.offset, ConsumerGroup: group, EventID: "e", EventType: "OrderCaptured",
 		ErrorClass: consumer.HandlerFailed, ErrorMessage: d.message, AttemptCount: 5, OriginalKey: []byte(d.order),
 		OriginalHeaders: []envelope.Header{{Key: "eventType", Value: []byte("OrderCaptured")}}, OriginalValue: d.value,
@@ -254,10 +256,12 @@ func (b *bench) takeRedrives(ctx context.Context, client *kgo.Client, fails func
 				continue
 			}
 			if fails(headers["dead-letter-id"]) {
-				batch.Queue(`UPDATE factline.dead_letter SET redrive_id = $2 WHERE dead_letter_id = $1 AND state = 'OPEN'`, headers["dead-letter-id"], headers["redrive-id"])
+				batch.Queue(`UPDATE factline.dead_letter SET redrive_id = $2, redrives = redrives || $2::text
+				WHERE dead_letter_id = $1 AND state = 'OPEN' AND $2 <> ALL (redrives)`, headers["dead-letter-id"], headers["redrive-id"])
 				continue
 			}
-			batch.Queue(`WITH taken AS (UPDATE factline.dead_letter SET state = 'APPLIED', redrive_id = $2 WHERE dead_letter_id = $1 AND state = 'OPEN' RETURNING *)
+			batch.Queue(`WITH taken AS (UPDATE factline.dead_letter SET state = 'APPLIED', redrive_id = $2, redrives = redrives || $2::text
+				WHERE dead_letter_id = $1 AND state = 'OPEN' AND $2 <> ALL (redrives) RETURNING *)
 				INSERT INTO public.applied (letter_id, key, version, redrive_id)
 				SELECT dead_letter_id, convert_from(record_key, 'UTF8'), aggregate_version, $2 FROM taken
 				WHERE record_key = $3 AND value = $4 AND "offset" = $5::bigint`,

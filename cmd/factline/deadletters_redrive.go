@@ -58,7 +58,7 @@ with 3 when something failed again.`,
 		}
 		return a.planRedrive(cmd.Context(), t, deadletter.PlanRequest{Selection: sel, Operator: f.who(), Reason: f.reason})
 	}
-	cmd.AddCommand(newRedriveResume(a), newRedriveStatus(a))
+	cmd.AddCommand(newRedriveResume(a), newRedriveStatus(a), newRedriveAbandon(a))
 	return cmd
 }
 
@@ -102,6 +102,48 @@ func newRedriveResume(a *app) *cobra.Command {
 	return cmd
 }
 
+func newRedriveAbandon(a *app) *cobra.Command {
+	var f redriveFlags
+	cmd := &cobra.Command{
+		Use:   "abandon ID --reason TEXT",
+		Short: "Give a redrive up: what it did not send, or sent in vain, is open again; audited",
+		Args:  exactly("the id of a redrive"),
+	}
+	t := targetFlags(cmd)
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why it is given up; an auditor reads this TEXT")
+	f.operatorFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.reason == "" {
+			return &failure{
+				code: exitUsage, err: errors.New("--reason: it is missing; say why the redrive is given up"),
+				next: fmt.Sprintf("deadletters redrive abandon %s --reason TEXT", args[0]),
+			}
+		}
+		return a.abandonRedrive(cmd.Context(), t, deadletter.Abandon{ID: args[0], Operator: f.who(), Reason: f.reason})
+	}
+	return cmd
+}
+
+func (a *app) abandonRedrive(ctx context.Context, t *target, abandon deadletter.Abandon) error {
+	return a.withStore(ctx, t, func(store *deadletter.Store) error {
+		receipt, err := store.AbandonRedrive(ctx, abandon)
+		if err != nil {
+			return redriveFailed(abandon.ID, err)
+		}
+		if err := a.print(receipt, func(w io.Writer) error { return writeReceipt(w, receipt) }); err != nil {
+			return err
+		}
+		return abandonVerdict(receipt)
+	})
+}
+
+func abandonVerdict(r deadletter.Receipt) error {
+	if r.State != deadletter.Abandoned {
+		return foundf("deadletters redrive status "+r.RedriveID, "deadletters: the redrive had ended before, as %s; nothing was left to abandon", r.State)
+	}
+	return nil
+}
+
 func newRedriveStatus(a *app) *cobra.Command {
 	var state string
 	cmd := &cobra.Command{
@@ -110,7 +152,7 @@ func newRedriveStatus(a *app) *cobra.Command {
 		Args:  exactly("the id of a redrive"),
 	}
 	t := targetFlags(cmd)
-	cmd.Flags().StringVar(&state, "state", "", "list the letters in this STATE: REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, NOT_SENT, or ALL (default those that were not applied)")
+	cmd.Flags().StringVar(&state, "state", "", "list the letters in this STATE: REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, NOT_SENT, ABANDONED, or ALL (default those that were not applied)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.redriveStatus(cmd.Context(), t, args[0], state)
 	}
@@ -253,6 +295,7 @@ func writeReceipt(w io.Writer, r deadletter.Receipt) error {
 	t.Row("failed again", r.Failed)
 	t.Row("skipped meanwhile", r.Skipped)
 	t.Row("not sent", r.NotSent)
+	t.Row("abandoned", r.Abandoned)
 	t.Row("without an outcome", r.Waiting)
 	t.Row("still to go", r.Pending)
 	t.Row("refused by the plan", r.Refused)

@@ -110,11 +110,20 @@ func redrives(t *testing.T, folder string) {
 	var plan deadletter.Plan
 	in(&plan, exitOK, "redrive", "--id", d.ID, "--reason", "fixed", "--operator", "kim")
 	var receipt deadletter.Receipt
+	in(&receipt, exitOK, "redrive", "abandon", plan.ID, "--reason", "planned by mistake", "--operator", "kim")
+	if receipt.State != deadletter.Abandoned || receipt.Abandoned != 1 {
+		t.Errorf("abandoned = %+v, want its letter", receipt)
+	}
+	in(&plan, exitOK, "redrive", "--id", d.ID, "--reason", "fixed", "--operator", "kim")
 	in(&receipt, exitOK, "redrive", "--yes", plan.ID, "--operator", "kim")
 	if receipt.State != deadletter.Done || receipt.Applied != 1 {
 		t.Errorf("receipt = %+v", receipt)
 	}
 	in(&receipt, exitOK, "redrive", "resume", plan.ID)
+	in(&receipt, exitFound, "redrive", "abandon", plan.ID, "--reason", "it is done already", "--operator", "kim")
+	if receipt.State != deadletter.Done || receipt.Applied != 1 {
+		t.Errorf("abandoned = %+v, want it as it was", receipt)
+	}
 	var status statusReport
 	in(&status, exitOK, "redrive", "status", plan.ID, "--state", "ALL")
 	if len(status.Outcomes) != 1 || status.Outcomes[0].State != deadletter.Applied {

@@ -80,6 +80,7 @@ func TestExitCodesAndTheCommandToTypeNext(t *testing.T) {
 		{"an argument too many", "config show all", exitUsage, `takes no arguments ("all")`, "config show --help"},
 		{"a redrive without a reason", "deadletters redrive", exitUsage, "--reason: it is missing", "deadletters redrive --help"},
 		{"a redrive of a plan with a filter", "deadletters redrive --yes rdr_1 --group g", exitUsage, "leave out --plan and every filter", "deadletters redrive --help"},
+		{"a redrive abandoned without a reason", "deadletters redrive abandon rdr_1", exitUsage, "--reason: it is missing", "deadletters redrive abandon rdr_1 --reason TEXT"},
 		{"a time that is none", "deadletters list --since yesterday", exitUsage, "--since: \"yesterday\" is neither", "deadletters list --help"},
 		{"grouped by nothing known", "deadletters list --group-by colour", exitUsage, "--group-by", "deadletters list --help"},
 		{"a skip without a reason", "deadletters skip dl_1", exitUsage, "--reason: it is missing", "deadletters skip dl_1 --reason TEXT"},

@@ -152,6 +152,8 @@ func TestVerdicts(t *testing.T) {
 		{"a failure in a redrive is news", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Done, Counts: deadletter.Counts{Planned: 2, Applied: 1}}), exitFound, "deadletters redrive status r"},
 		{"a stopped redrive is news", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Stopped}), exitFound, "deadletters redrive status r"},
 		{"a paused redrive can go on", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Paused}), exitFound, "deadletters redrive resume r"},
+		{"an abandoned redrive is fine", abandonVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Abandoned, Counts: deadletter.Counts{Planned: 2, Abandoned: 2}}), exitOK, ""},
+		{"abandoning what has ended is news", abandonVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Done}), exitFound, "deadletters redrive status r"},
 		{"a changed plan is made anew", redriveFailed("r", &deadletter.PlanChangedError{ID: "r"}), exitFailed, "deadletters redrive --reason TEXT"},
 		{"a redrive under way is looked at", redriveFailed("r", &deadletter.RunningError{ID: "r"}), exitFailed, "deadletters redrive status r"},
 		{"a broken connection is no end", redriveFailed("r", errors.New("boom")), exitFailed, "deadletters redrive resume r"},

@@ -1,4 +1,4 @@
-SELECT i.ordinal, d.dead_letter_id, d.state, d.redrive_id, d.blocks, COALESCE(NULLIF(b.dead_letter_id, ''), b.event_id, ''), d.aggregate_version, g.version
+SELECT i.ordinal, d.dead_letter_id, d.state, d.redrives, d.blocks, COALESCE(NULLIF(b.dead_letter_id, ''), b.event_id, ''), d.aggregate_version, g.version
 FROM unnest(@consumers::text[], @topics::text[], @partitions::int[], @offsets::bigint[])
     WITH ORDINALITY AS i(consumer, topic, partition, "offset", ordinal)
 JOIN factline.dead_letter d ON d.consumer = i.consumer AND d.topic = i.topic AND d.partition = i.partition AND d."offset" = i."offset"
