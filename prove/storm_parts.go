@@ -177,7 +177,9 @@ func (s *storm) startMember(ctx context.Context, n int) error {
 	r, err := consumer.New(consumer.Config{
 		Group: s.group(), Service: history.StormSink, Pool: pool, Brokers: s.brokers, Outbox: ob,
 		Subscriptions: []consumer.Subscription{{Topic: s.postings(), Handlers: map[string]consumer.Handler{workload.AmountPosted: consumer.Handle(b.book)}}},
-		ClientOptions: c.membership(s.session, &s.assignments), Logger: s.logger.With("part", name),
+		// An event that fails twice must not wait a minute for its tier: the storm ends.
+		InPlaceAttempts: 5,
+		ClientOptions:   c.membership(s.session, &s.assignments), Logger: s.logger.With("part", name),
 	})
 	if err != nil {
 		return err
@@ -209,8 +211,8 @@ func (b *booker) book(ctx context.Context, tx pgx.Tx, e envelope.Event[workload.
 	return nil
 }
 
-// fails lets one of 200 attempts fail: five in a row, which would give an event
-// up, do not happen.
+// fails lets one of 200 attempts fail: five in a row, which would send an
+// event to its retry tier, do not happen.
 func (b *booker) fails() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

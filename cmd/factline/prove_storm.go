@@ -46,6 +46,7 @@ Ends with 1 when a step failed, or when a fault did not provably fire.`,
 	flags.IntVar(&cfg.Aggregates, "aggregates", 500, "how many aggregates have events")
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "NUMBER that decides workload, cuts and mishaps (default a random one, which is printed)")
 	flags.StringVar(&cfg.HistoryFile, "history", "", "FILE to write everything recorded to, as JSON")
+	flags.BoolVar(&cfg.Silence, "silence", false, "let connections go silent for good as well, while new ones pass")
 	flags.BoolVar(&cfg.Keep, "keep", false, "leave folder, log, databases and topics for a look")
 	environment(flags, "kafka", "FACTLINE_KAFKA")
 	environment(flags, "postgres", "FACTLINE_POSTGRES")
