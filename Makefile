@@ -74,7 +74,7 @@ mutants: ## Take each remedy out of a copy and expect its test to turn red: ONLY
 	$(GO) run ./internal/mutants -only "$(ONLY)"
 
 .PHONY: generate
-generate: ## Write what is generated from code: docs/guide/metrics.md and errors.md
+generate: ## Write what is generated: docs/guide/metrics.md, errors.md and guarantees.md
 	$(GO) generate ./...
 
 .PHONY: verify

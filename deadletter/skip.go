@@ -53,9 +53,8 @@ type SkipResult struct {
 
 // Skip gives an event up for good: it will never be applied by this consumer,
 // and what waits behind it goes on. Errors: [ErrNotFound]; [ErrSettled] when
-// it was skipped or applied before; [ErrRedriven] while its group tries it again; a
-// [*NotNextError] when earlier versions of its
-// aggregate are still missing.
+// it was skipped or applied before; [ErrRedriven] while its group tries it
+// again; a [*NotNextError] when earlier versions of its aggregate are missing.
 func Skip(ctx context.Context, pool *pgxpool.Pool, r SkipRequest) (SkipResult, error) {
 	if err := r.validate(); err != nil {
 		return SkipResult{}, fmt.Errorf("deadletter: skip: %w", err)

@@ -51,8 +51,8 @@ func New(cfg Config) (*Outbox, error) {
 // order given. Call [Outbox.Wake] after the commit.
 //
 // An event that breaks its contract or a limit is refused before the database
-// is asked, and tx stays usable, as it does after a [*FullError]. A [*VersionConflictError] or a database error
-// leaves tx aborted: roll it back.
+// is asked, and tx stays usable, as it does after a [*FullError]. A
+// [*VersionConflictError] or a database error leaves tx aborted: roll it back.
 //
 // Inside a consumer's handler the events wait in a [Buffer] until the end of
 // the transaction, so that aggregates are locked in one order; conflicts then

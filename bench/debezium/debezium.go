@@ -66,7 +66,7 @@ func (c setup) run(ctx context.Context, s *benchmark.Site) (took time.Duration, 
 	if err != nil {
 		return 0, err
 	}
-	err = running.While(ctx, w.program(jars).Run, func(ctx context.Context) error { return w.measure(ctx, s, warmTopic) })
+	err = benchmark.WhileRunning(ctx, w.program(jars).Run, func(ctx context.Context) error { return w.measure(ctx, s, warmTopic) })
 	if err != nil {
 		return 0, err
 	}

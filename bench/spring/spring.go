@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"factline.dev/bench/jvm"
-	"factline.dev/bench/running"
 	"factline.dev/internal/benchmark"
 )
 
@@ -83,7 +82,7 @@ func (c setup) run(ctx context.Context, s *benchmark.Site) (took time.Duration, 
 		defer func() { _, _ = stdin.Close(), stdout.Close() }()
 		return program.Run(ctx)
 	}
-	err = running.While(ctx, run, func(ctx context.Context) (err error) {
+	err = benchmark.WhileRunning(ctx, run, func(ctx context.Context) (err error) {
 		took, err = measure(ctx, s, orders, bufio.NewReader(answers))
 		return err
 	})

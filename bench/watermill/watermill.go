@@ -17,7 +17,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5"
 
-	"factline.dev/bench/running"
 	"factline.dev/internal/benchmark"
 )
 
@@ -56,7 +55,7 @@ func (c setup) run(ctx context.Context, s *benchmark.Site) (time.Duration, error
 	if err := c.fill(ctx, s); err != nil {
 		return 0, fmt.Errorf("fill the outbox: %w", err)
 	}
-	err := running.While(ctx, func(ctx context.Context) error { return c.forward(ctx, s) },
+	err := benchmark.WhileRunning(ctx, func(ctx context.Context) error { return c.forward(ctx, s) },
 		func(ctx context.Context) error { return s.AwaitLog(ctx, s.Topic, len(s.Events)) })
 	if err != nil {
 		return 0, err

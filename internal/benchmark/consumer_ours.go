@@ -33,7 +33,7 @@ func (b *Bench) consumerOurs(v variant) func(context.Context, int) ([]measure, e
 		}
 		var took time.Duration
 		watch := startWatch()
-		err = whileRunning(ctx, r.Run, func(ctx context.Context) error {
+		err = WhileRunning(ctx, r.Run, func(ctx context.Context) error {
 			defer func() { took = watch.elapsed() }()
 			return s.awaitConsumed(ctx, v.group, int64(w.len()))
 		})

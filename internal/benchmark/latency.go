@@ -62,7 +62,7 @@ func (b *Bench) latency(ctx context.Context, name string, rate int, wake bool, e
 	if err := l.prepare(ctx); err != nil {
 		return nil, err
 	}
-	err = whileRunning(ctx, l.both, func(ctx context.Context) error { return l.drive(ctx) })
+	err = WhileRunning(ctx, l.both, func(ctx context.Context) error { return l.drive(ctx) })
 	if err != nil {
 		return nil, err
 	}

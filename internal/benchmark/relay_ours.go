@@ -60,7 +60,7 @@ func (s *site) drain(ctx context.Context, w *workload) (measure, error) {
 	if err := s.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&started); err != nil {
 		return measure{}, err
 	}
-	err = whileRunning(ctx, r.Run, func(ctx context.Context) error { return awaitDrained(ctx, s.pool, targets) })
+	err = WhileRunning(ctx, r.Run, func(ctx context.Context) error { return awaitDrained(ctx, s.pool, targets) })
 	if err != nil {
 		return measure{}, err
 	}
@@ -125,9 +125,9 @@ func poll(ctx context.Context, every time.Duration, done func() (bool, error)) e
 	}
 }
 
-// whileRunning does something while run runs, and ends run afterwards. It fails
-// when run ends early.
-func whileRunning(ctx context.Context, run, do func(context.Context) error) error {
+// WhileRunning does something while run runs, and ends run afterwards. It fails
+// when run ends early. A peer's measurement uses it as ours do.
+func WhileRunning(ctx context.Context, run, do func(context.Context) error) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	doing, giveUp := context.WithCancel(ctx)
