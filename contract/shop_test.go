@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -52,9 +53,12 @@ func loadShop(t testing.TB) *contract.Catalogue {
 	return c
 }
 
+// platformCatalogue is loaded once: it is large, and nobody can change it.
+var platformCatalogue = sync.OnceValues(func() (*contract.Catalogue, error) { return contract.Load(contracts.FS()) })
+
 func loadPlatform(t testing.TB) *contract.Catalogue {
 	t.Helper()
-	c, err := contract.Load(contracts.FS())
+	c, err := platformCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}

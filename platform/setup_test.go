@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"factline.dev/factlinetest"
+	"factline.dev/internal/devstack"
 	"factline.dev/platform"
 )
 
@@ -102,8 +103,12 @@ func brokers(t *testing.T) *factlinetest.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var specs []devstack.TopicSpec
 	for _, topic := range platform.Topics(catalogue, true) {
-		cluster.CreateTopic(t, topic.Name, topic.Partitions, topic.Configs)
+		specs = append(specs, devstack.TopicSpec(topic))
+	}
+	if err := devstack.EnsureTopics(t.Context(), cluster.Addrs(), specs); err != nil {
+		t.Fatal(err)
 	}
 	return cluster
 }

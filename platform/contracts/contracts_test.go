@@ -3,15 +3,19 @@ package contracts_test
 import (
 	"encoding/json"
 	"slices"
+	"sync"
 	"testing"
 
 	"factline.dev/contract"
 	"factline.dev/platform/contracts"
 )
 
+// catalogue is loaded once: it is large, and nobody can change it.
+var catalogue = sync.OnceValues(func() (*contract.Catalogue, error) { return contract.Load(contracts.FS()) })
+
 func load(t *testing.T) *contract.Catalogue {
 	t.Helper()
-	c, err := contract.Load(contracts.FS())
+	c, err := catalogue()
 	if err != nil {
 		t.Fatal(err)
 	}

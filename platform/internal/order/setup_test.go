@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,9 +45,11 @@ type bundle struct {
 	pool *pgxpool.Pool
 }
 
+var loadContracts = sync.OnceValues(func() (*contract.Catalogue, error) { return contract.Load(contracts.FS()) })
+
 func setup(t *testing.T) bundle {
 	t.Helper()
-	catalogue, err := contract.Load(contracts.FS())
+	catalogue, err := loadContracts()
 	if err != nil {
 		t.Fatal(err)
 	}

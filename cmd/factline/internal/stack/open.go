@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"factline.dev/contract"
 	"factline.dev/internal/devstack"
 	"factline.dev/platform"
 )
@@ -33,6 +34,7 @@ type Stack struct {
 	admin    string
 	urls     map[string]string
 	brokers  []string
+	contract *contract.Catalogue
 }
 
 // OpenOptions are what [Open] tells on its way.
@@ -187,12 +189,12 @@ func passwordOf(text string) string {
 }
 
 func (s *Stack) openKafka(ctx context.Context) error {
-	catalogue, err := platform.Catalogue()
-	if err != nil {
+	var err error
+	if s.contract, err = platform.Catalogue(); err != nil {
 		return err
 	}
 	var topics []devstack.TopicSpec
-	for _, t := range platform.Topics(catalogue, len(s.cfg.Kafka) == 0) {
+	for _, t := range platform.Topics(s.contract, len(s.cfg.Kafka) == 0) {
 		topics = append(topics, devstack.TopicSpec{Name: t.Name, Partitions: t.Partitions, Configs: t.Configs})
 	}
 	if s.brokers = s.cfg.Kafka; len(s.brokers) > 0 {

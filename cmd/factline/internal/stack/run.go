@@ -20,7 +20,7 @@ func (s *Stack) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error {
 		err := platform.Run(ctx, platform.Config{
-			Databases: s.urls, Brokers: s.brokers, Listener: s.listener, LineDelay: s.cfg.LineDelay,
+			Databases: s.urls, Brokers: s.brokers, Contracts: s.contract, Listener: s.listener, LineDelay: s.cfg.LineDelay,
 			Relay: outbox.RelayConfig{LeaseTTL: s.cfg.LeaseTTL}, Logger: s.logger, Ready: func(string) { ready() },
 		})
 		if err == nil && ctx.Err() == nil {
