@@ -180,13 +180,9 @@ func TestEveryEventOnTheLogKeepsItsContract(t *testing.T) {
 	s := start(t, nil)
 	id := s.accepted(t)
 	s.order(t, id, "COMPLETED")
-	catalogue, err := platform.Catalogue()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for topic, n := range map[string]int{quoteTopic: 6, orderTopic: 23} {
 		for _, r := range factlinetest.Consume(t, s.cluster.Addrs(), topic, n) {
-			checkRecord(t, catalogue, r)
+			checkRecord(t, catalogue(t), r)
 		}
 	}
 }

@@ -97,12 +97,8 @@ func TestConfigurationNamesEveryProblem(t *testing.T) {
 
 func TestTopicsFitTheEmbeddedBroker(t *testing.T) {
 	t.Parallel()
-	catalogue, err := platform.Catalogue()
-	if err != nil {
-		t.Fatal(err)
-	}
 	names, total := map[string]int{}, 0
-	for _, topic := range platform.Topics(catalogue, true) {
+	for _, topic := range platform.Topics(catalogue(t), true) {
 		names[topic.Name] = topic.Partitions
 		var bytes int
 		for _, c := range topic.Configs["retention.bytes"] {

@@ -13,17 +13,13 @@ func TestReadModelsRebuiltFromTheLogEqualTheLiveOnes(t *testing.T) {
 	for range 3 {
 		s.order(t, s.accepted(t), "COMPLETED")
 	}
-	catalogue, err := platform.Catalogue()
-	if err != nil {
-		t.Fatal(err)
-	}
 	pool := s.db(t, platform.ProjectionService)
 	projections, err := platform.Replays(t.Context(), pool)
 	if err != nil || len(projections) != 2 {
 		t.Fatalf("%d read models, %v", len(projections), err)
 	}
 	for _, p := range projections {
-		report, err := replay.Run(t.Context(), replay.Config{Projection: p, Pool: pool, Brokers: s.cluster.Addrs(), Contracts: catalogue})
+		report, err := replay.Run(t.Context(), replay.Config{Projection: p, Pool: pool, Brokers: s.cluster.Addrs(), Contracts: catalogue(t)})
 		if err != nil {
 			t.Fatalf("%s: %v", p.Name, err)
 		}

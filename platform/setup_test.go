@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"factline.dev/contract"
 	"factline.dev/factlinetest"
 	"factline.dev/internal/devstack"
 	"factline.dev/platform"
@@ -38,7 +40,7 @@ func start(t *testing.T, change func(*platform.Config)) *stack {
 	t.Helper()
 	s := &stack{cluster: brokers(t), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}}
 	s.urls = provision(t)
-	s.cfg = platform.Config{Databases: s.urls, Brokers: s.cluster.Addrs(), LineDelay: 20 * time.Millisecond, Logger: logger(t)}
+	s.cfg = platform.Config{Databases: s.urls, Brokers: s.cluster.Addrs(), Contracts: catalogue(t), LineDelay: 20 * time.Millisecond, Logger: logger(t)}
 	if change != nil {
 		change(&s.cfg)
 	}
@@ -96,15 +98,23 @@ func (s *stack) run(t *testing.T) {
 	}
 }
 
-func brokers(t *testing.T) *factlinetest.Cluster {
+var loadCatalogue = sync.OnceValues(platform.Catalogue)
+
+// catalogue is loaded once: it is large, and nobody can change it.
+func catalogue(t *testing.T) *contract.Catalogue {
 	t.Helper()
-	cluster := factlinetest.FakeKafka(t)
-	catalogue, err := platform.Catalogue()
+	c, err := loadCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func brokers(t *testing.T) *factlinetest.Cluster {
+	t.Helper()
+	cluster := factlinetest.FakeKafka(t)
 	var specs []devstack.TopicSpec
-	for _, topic := range platform.Topics(catalogue, true) {
+	for _, topic := range platform.Topics(catalogue(t), true) {
 		specs = append(specs, devstack.TopicSpec(topic))
 	}
 	if err := devstack.EnsureTopics(t.Context(), cluster.Addrs(), specs); err != nil {
