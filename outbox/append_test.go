@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 )
@@ -59,6 +60,28 @@ func TestAppendNumbersAnAggregateWithoutGaps(t *testing.T) {
 	}
 	if got := fmt.Sprint(versions); got != "map[a:[1 2 3] b:[1]]" {
 		t.Errorf("versions in position order: %s", got)
+	}
+}
+
+// sharedContracts leaves the producer open, as contracts of events do that every
+// service may emit.
+type sharedContracts struct{ testContracts }
+
+func (c sharedContracts) Route(eventType string, version int, payload []byte) (contract.Route, error) {
+	r, err := c.testContracts.Route(eventType, version, payload)
+	r.Producer = ""
+	return r, err
+}
+
+func TestAnEventOfAnyProducerIsAppendedByEveryService(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other, err := New(Config{Contracts: sharedContracts{testContracts{b.topic}}, Producer: "another-service"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.in(func(tx pgx.Tx) error { return other.Append(t.Context(), tx, event("a", "")) }); err != nil {
+		t.Error(err)
 	}
 }
 
