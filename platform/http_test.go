@@ -324,7 +324,7 @@ func TestCorrelationAndTraceAreTakenOver(t *testing.T) {
 	}
 }
 
-func TestSchemasAreReadAsFromARegistry(t *testing.T) {
+func TestTheCatalogueIsServedAsARegistryAndAsPages(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *platform.Config) { c.Services = []string{"quote-service"} })
 	latest := s.do(t, request{method: "GET", path: "/registry/subjects/cpq.quote.events.v1-QuoteAccepted/versions/latest"}).want(t, 200, "")
@@ -335,6 +335,11 @@ func TestSchemasAreReadAsFromARegistry(t *testing.T) {
 	if ref.text != latest.get("schema") {
 		t.Errorf("schema://cpq.quote.events/QuoteAccepted/1 is another schema: %.200s", ref.text)
 	}
+	page := s.do(t, request{method: "GET", path: "/catalogue/events/QuoteAccepted.html"}).want(t, 200, "")
+	if page.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.text, "<h1>QuoteAccepted</h1>") {
+		t.Errorf("its page: %v %.300s", page.header, page.text)
+	}
+	checkProblem(t, "a page that is not there", s.do(t, request{method: "GET", path: "/catalogue/events/" + evil}), 404, "resource.not-found")
 	refused := s.do(t, request{method: "DELETE", path: "/registry/subjects/cpq.quote.events.v1-QuoteAccepted"})
 	if refused.status != 422 || refused.get("message") == "" {
 		t.Errorf("a deletion: %d %s", refused.status, refused.text)

@@ -24,6 +24,7 @@ func (p *running) mountPages() error {
 		return fmt.Errorf("platform: serve the schemas: %w", err)
 	}
 	p.server.Handle("/registry/", http.StripPrefix("/registry", schemas))
+	p.server.Handle("GET "+cataloguePath, p.catalogueSite(p.cfg.Contracts))
 	p.server.Handle("GET /metrics", promhttp.HandlerFor(p.cfg.Gatherer, promhttp.HandlerOpts{}))
 	p.server.Handle("GET /healthz", http.HandlerFunc(p.health))
 	p.server.Handle("GET /{$}", http.HandlerFunc(p.index))
