@@ -74,13 +74,18 @@ mutants: ## Take each remedy out of a copy and expect its test to turn red: ONLY
 	$(GO) run ./internal/mutants -only "$(ONLY)"
 
 .PHONY: generate
-generate: ## Write what is generated: docs/guide/metrics.md, errors.md and guarantees.md
+generate: ## Write what is generated: docs/catalogue, docs/guide/metrics.md, errors.md and guarantees.md
 	$(GO) generate ./...
 
 .PHONY: verify
 verify: ## Fail when a generated file or go.mod is out of date
 	$(GO) run ./internal/docgen -check
 	$(GO) mod tidy -diff
+
+.PHONY: asyncapi
+asyncapi: ## Read docs/catalogue/asyncapi.json with the official parser (needs Node and npm)
+	cd tools/asyncapi && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+	node tools/asyncapi/check.js docs/catalogue/asyncapi.json
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what the code calls (needs the network)

@@ -18,6 +18,7 @@ type Catalogue struct {
 	bySchema  map[string]*Event
 	byService map[string]*Service
 	byGroup   map[string]*Group
+	schemas   *schemaSet
 }
 
 // Topics returns every topic, ordered by name. Retry and dead-letter topics

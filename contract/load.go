@@ -209,6 +209,7 @@ func (l *loader) assemble(topics []*Topic, events []*Event, services []*Service)
 		topics: topics, events: events, services: services,
 		byTopic: map[string]*Topic{}, derived: map[string]DerivedTopic{}, byType: map[string]map[int]*Event{}, bySchema: map[string]*Event{},
 		byService: map[string]*Service{}, byGroup: map[string]*Group{},
+		schemas: l.schemas,
 	}
 	l.indexServices(c)
 	l.indexTopics(c)

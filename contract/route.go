@@ -18,6 +18,8 @@ type Route struct {
 	Producer string
 	// AggregateType is the kind of entity that the event belongs to.
 	AggregateType string
+	// CloudEvents says that the record also carries the headers of a CloudEvent.
+	CloudEvents bool
 }
 
 // Route tells where an event goes. payload is the JSON of the payload alone;
@@ -43,6 +45,7 @@ func (c *Catalogue) Route(eventType string, eventVersion int, payload []byte) (R
 		SchemaRef:     e.SchemaRef(),
 		Producer:      e.soleProducer(),
 		AggregateType: e.AggregateType,
+		CloudEvents:   c.byTopic[e.Topic].CloudEvents,
 	}, nil
 }
 

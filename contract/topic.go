@@ -64,6 +64,9 @@ type Topic struct {
 	// OnDeadLetter is block (an ordered key waits until its dead letter is
 	// redriven or skipped) or continue. Default block.
 	OnDeadLetter string `json:"onDeadLetter"`
+	// CloudEvents says that the topic's records also carry the headers of a
+	// CloudEvent in binary mode, for readers outside. Default false.
+	CloudEvents bool `json:"cloudEvents"`
 
 	position
 }

@@ -225,7 +225,7 @@ func (c *Collector) collect(ctx context.Context, records []*kgo.Record) error {
 			chunks = append(chunks, newRows(row))
 		}
 	}
-	return pgx.BeginTxFunc(ctx, c.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+	return inTx(ctx, c.cfg.Pool, func(tx pgx.Tx) error {
 		if err := c.findGaps(ctx, tx, first); err != nil {
 			return err
 		}

@@ -387,7 +387,7 @@ func TestARedriveGoesNoFasterThanItsRate(t *testing.T) {
 	}
 }
 
-// The issue: dead letters are grouped, redriven at a rate, killed half-way and
+// Dead letters are grouped, redriven at a rate, killed half-way and
 // resumed: each applied once, in order, receipt complete. make test-large runs it
 // with 100,000.
 func TestARedriveThatIsKilledHalfWayGoesOnAndAppliesEachOnceInOrder(t *testing.T) {

@@ -108,5 +108,15 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 }
 
 func (s *Store) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, s.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
+	return inTx(ctx, s.cfg.Pool, fn)
+}
+
+// inTx runs fn in a transaction whose plans do not depend on statistics.
+func inTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, statement("own_plan")); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }

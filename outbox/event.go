@@ -8,6 +8,7 @@ import (
 	"maps"
 	"time"
 
+	"factline.dev/contract"
 	"factline.dev/envelope"
 )
 
@@ -106,16 +107,16 @@ func (o *Outbox) prepare(ctx context.Context, e Event) (row, error) {
 	if full.OccurredAt.IsZero() {
 		full.OccurredAt = o.cfg.Now()
 	}
-	return o.encode(e, full, route.Topic, route.Key, cause.Traceparent)
+	return o.encode(e, full, route, cause.Traceparent)
 }
 
-func (o *Outbox) encode(e Event, full envelope.Raw, topic, key, traceparent string) (row, error) {
+func (o *Outbox) encode(e Event, full envelope.Raw, route contract.Route, traceparent string) (row, error) {
 	fail := func(err error) (row, error) { return row{}, fmt.Errorf("outbox: append %s: %w", e.Type, err) }
 	if err := full.Check(); err != nil {
 		return fail(err)
 	}
-	if len(key) > envelope.MaxKeyBytes {
-		return fail(&envelope.LimitError{What: "key", Size: len(key), Limit: envelope.MaxKeyBytes})
+	if size := len(route.Key); size > envelope.MaxKeyBytes {
+		return fail(&envelope.LimitError{What: "key", Size: size, Limit: envelope.MaxKeyBytes})
 	}
 	template, err := envelope.EncodeTemplate(full)
 	if err != nil {
@@ -133,12 +134,15 @@ func (o *Outbox) encode(e Event, full envelope.Raw, topic, key, traceparent stri
 		return fail(err)
 	}
 	headers := envelope.Headers(full, traceparent)
+	if route.CloudEvents {
+		headers = append(headers, envelope.CloudEventHeaders(full, route.Key, traceparent)...)
+	}
 	if err := envelope.CheckHeaders(headers); err != nil {
 		return fail(err)
 	}
 	return row{
-		hash: laneHash(topic, []byte(key)), eventID: full.EventID, eventType: full.EventType, tenantID: full.TenantID,
-		aggregateType: full.AggregateType, aggregateID: full.AggregateID, topic: topic, key: []byte(key),
+		hash: laneHash(route.Topic, []byte(route.Key)), eventID: full.EventID, eventType: full.EventType, tenantID: full.TenantID,
+		aggregateType: full.AggregateType, aggregateID: full.AggregateID, topic: route.Topic, key: []byte(route.Key),
 		headers: envelope.EncodeHeaders(headers), prefix: template.Prefix, suffix: template.Suffix,
 		expected: e.ExpectedVersion, snapshot: e.Snapshot,
 	}, nil

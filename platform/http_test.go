@@ -323,3 +323,25 @@ func TestCorrelationAndTraceAreTakenOver(t *testing.T) {
 		t.Errorf("a correlation id of no form becomes %q", got)
 	}
 }
+
+func TestTheCatalogueIsServedAsARegistryAndAsPages(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *platform.Config) { c.Services = []string{"quote-service"} })
+	latest := s.do(t, request{method: "GET", path: "/registry/subjects/cpq.quote.events.v1-QuoteAccepted/versions/latest"}).want(t, 200, "")
+	if latest.get("schemaType") != "JSON" || !strings.Contains(latest.get("schema"), "QuoteAccepted") {
+		t.Errorf("latest: %s", latest.text)
+	}
+	ref := s.do(t, request{method: "GET", path: "/registry/refs/cpq.quote.events/QuoteAccepted/1"}).want(t, 200, "")
+	if ref.text != latest.get("schema") {
+		t.Errorf("schema://cpq.quote.events/QuoteAccepted/1 is another schema: %.200s", ref.text)
+	}
+	page := s.do(t, request{method: "GET", path: "/catalogue/events/QuoteAccepted.html"}).want(t, 200, "")
+	if page.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.text, "<h1>QuoteAccepted</h1>") {
+		t.Errorf("its page: %v %.300s", page.header, page.text)
+	}
+	checkProblem(t, "a page that is not there", s.do(t, request{method: "GET", path: "/catalogue/events/" + evil}), 404, "resource.not-found")
+	refused := s.do(t, request{method: "DELETE", path: "/registry/subjects/cpq.quote.events.v1-QuoteAccepted"})
+	if refused.status != 422 || refused.get("message") == "" {
+		t.Errorf("a deletion: %d %s", refused.status, refused.text)
+	}
+}

@@ -103,8 +103,7 @@ func (p *running) prepare(ctx context.Context) error {
 		p.services = append(p.services, s)
 		p.server.Mount(s.Routes()...)
 	}
-	p.mountPages()
-	return nil
+	return p.mountPages()
 }
 
 func (p *running) listen(ctx context.Context) error {

@@ -95,6 +95,8 @@ func TestExitCodesAndTheCommandToTypeNext(t *testing.T) {
 		{"contracts that cannot be read", "contracts lint --folder " + broken, exitFailed, "services.yaml", "contracts lint --help"},
 		{"an unknown rule", "contracts lint --explain nonsense", exitUsage, "no rule", "contracts lint --explain all"},
 		{"an unknown topic", "contracts show nonsense", exitFailed, "no topic and no event", "contracts list"},
+		{"a registry's address of no form", "contracts push hunter22", exitUsage, "no http or https URL", "contracts push --help"},
+		{"a registry nobody runs", "contracts push http://u:hunter22@127.0.0.1:1", exitFailed, "check the address", "contracts push --help"},
 		{"no stack in the folder", "outbox status --folder " + empty, exitFailed, "none was ever started", "up --folder " + empty},
 		{"no stack for the consumers", "consumers lag --folder " + empty, exitFailed, "none was ever started", "up --folder " + empty},
 		{"no stack for a trace", "trace q_1 --folder " + empty, exitFailed, "none was ever started", "up --folder " + empty},

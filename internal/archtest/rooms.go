@@ -13,15 +13,16 @@ type Room struct {
 
 // Modules that more than one room imports.
 const (
-	pgx        = "github.com/jackc/pgx/v5"
-	kgo        = "github.com/twmb/franz-go"
-	kadm       = "github.com/twmb/franz-go/pkg/kadm"
-	kmsg       = "github.com/twmb/franz-go/pkg/kmsg"
-	prometheus = "github.com/prometheus/client_golang"
-	otel       = "go.opentelemetry.io/otel"
-	otelTrace  = "go.opentelemetry.io/otel/trace"
-	ulid       = "github.com/oklog/ulid/v2"
-	xsync      = "golang.org/x/sync"
+	pgx            = "github.com/jackc/pgx/v5"
+	kgo            = "github.com/twmb/franz-go"
+	kadm           = "github.com/twmb/franz-go/pkg/kadm"
+	registryClient = "github.com/twmb/franz-go/pkg/sr"
+	kmsg           = "github.com/twmb/franz-go/pkg/kmsg"
+	prometheus     = "github.com/prometheus/client_golang"
+	otel           = "go.opentelemetry.io/otel"
+	otelTrace      = "go.opentelemetry.io/otel/trace"
+	ulid           = "github.com/oklog/ulid/v2"
+	xsync          = "golang.org/x/sync"
 )
 
 // Rooms is the architecture: who may import whom, and what a library room may
@@ -32,7 +33,7 @@ func Rooms() map[string]Room {
 		"envelope": {IsLibrary: true, Modules: []string{ulid}},
 		"contract": {
 			IsLibrary: true, Imports: []string{"envelope"},
-			Modules: []string{"github.com/santhosh-tekuri/jsonschema/v6", "go.yaml.in/yaml/v4"},
+			Modules: []string{"github.com/santhosh-tekuri/jsonschema/v6", "go.yaml.in/yaml/v4", registryClient},
 		},
 		"migrate":        {IsLibrary: true, Modules: []string{pgx, "github.com/pressly/goose/v3"}},
 		"internal/named": {IsLibrary: true, Modules: []string{pgx}},

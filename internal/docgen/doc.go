@@ -1,6 +1,7 @@
 // Command docgen writes the guides that are made from code: every metric
-// (docs/guide/metrics.md) and every error that callers can branch on
-// (docs/guide/errors.md).
+// (docs/guide/metrics.md), every error that callers can branch on
+// (docs/guide/errors.md), and the platform's catalogue of events with its
+// AsyncAPI document (docs/catalogue).
 //
 //	go run ./internal/docgen          writes them
 //	go run ./internal/docgen -check   only says which are out of date, exit 3

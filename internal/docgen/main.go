@@ -65,6 +65,12 @@ func generate(ctx context.Context, check bool, stderr io.Writer) error {
 			fmt.Fprintf(stderr, "docgen: %s is out of date: %s\n", g.path, firstDifference(old, g.text))
 			continue
 		}
+		if g.text == nil {
+			if err := os.Remove(filepath.Join(root, g.path)); err != nil {
+				return fmt.Errorf("docgen: remove what nothing makes any more: %w", err)
+			}
+			continue
+		}
 		if err := write(filepath.Join(root, g.path), g.text); err != nil {
 			return err
 		}
@@ -75,7 +81,8 @@ func generate(ctx context.Context, check bool, stderr io.Writer) error {
 	return nil
 }
 
-// guide is a file made from code; path is relative to the module.
+// guide is a file made from code; path is relative to the module. Without text
+// it is a file that must go.
 type guide struct {
 	path string
 	text []byte
@@ -94,11 +101,15 @@ func render(ctx context.Context, root string) ([]guide, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []guide{
+	catalogue, err := renderCatalogue(root)
+	if err != nil {
+		return nil, err
+	}
+	return append(catalogue, []guide{
 		{filepath.Join("docs", "guide", "guarantees.md"), guarantees},
 		{filepath.Join("docs", "guide", "metrics.md"), metrics},
 		{filepath.Join("docs", "guide", "errors.md"), problems},
-	}, nil
+	}...), nil
 }
 
 func write(path string, text []byte) error {

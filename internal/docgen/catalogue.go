@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	catalogue "factline.dev/contract/render"
+	"factline.dev/platform"
+)
+
+const catalogueFolder = "docs/catalogue"
+
+// renderCatalogue also lists the pages of events that are no more.
+func renderCatalogue(root string) ([]guide, error) {
+	contracts, err := platform.Catalogue()
+	if err != nil {
+		return nil, fmt.Errorf("docgen: load the catalogue: %w", err)
+	}
+	info := catalogue.Info{Title: "factline reference platform", Version: "1"}
+	files, err := catalogue.Markdown(contracts, info)
+	if err != nil {
+		return nil, fmt.Errorf("docgen: %w", err)
+	}
+	if files["asyncapi.json"], err = catalogue.AsyncAPI(contracts, info); err != nil {
+		return nil, fmt.Errorf("docgen: %w", err)
+	}
+	var guides []guide
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		guides = append(guides, guide{filepath.Join(catalogueFolder, filepath.FromSlash(file)), files[file]})
+	}
+	left, err := leftovers(root, files)
+	return append(guides, left...), err
+}
+
+func leftovers(root string, files map[string][]byte) ([]guide, error) {
+	var left []guide
+	folder := os.DirFS(filepath.Join(root, catalogueFolder))
+	err := fs.WalkDir(folder, ".", func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case os.IsNotExist(err):
+			return nil
+		case err == nil && !entry.IsDir() && files[file] == nil:
+			left = append(left, guide{path: filepath.Join(catalogueFolder, filepath.FromSlash(file))})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("docgen: list %s: %w", catalogueFolder, err)
+	}
+	return left, nil
+}

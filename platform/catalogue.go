@@ -1,0 +1,38 @@
+package platform
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"factline.dev/contract"
+	"factline.dev/contract/render"
+	"factline.dev/platform/internal/web"
+)
+
+// cataloguePath is where the pages about topics and events are served.
+const cataloguePath = "/catalogue/"
+
+// catalogueSite serves the pages about the catalogue, written when the first of
+// them is asked for.
+func (p *running) catalogueSite(c *contract.Catalogue) http.Handler {
+	site := sync.OnceValues(func() (map[string][]byte, error) {
+		return render.Site(c, render.Info{Title: "factline reference platform", Version: "1"})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		files, err := site()
+		if err != nil {
+			p.server.Fail(w, r, err)
+			return
+		}
+		file := strings.TrimPrefix(r.URL.Path, cataloguePath)
+		text, ok := files[file]
+		if !ok {
+			p.server.Fail(w, r, web.Refuse(http.StatusNotFound, "resource.not-found", "There is no such page; "+cataloguePath+"index.html lists all."))
+			return
+		}
+		http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(text))
+	})
+}
