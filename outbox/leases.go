@@ -73,7 +73,7 @@ func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
 		if limited.Err() != nil {
 			break
 		}
-		err := errors.Join(l.relay.store.load(limited, []*lane{known}), l.relay.store.exchangePartitions(limited, l.relay.partitions))
+		err := errors.Join(l.relay.store.loadShelves(limited, known), l.relay.store.load(limited, []*lane{known}), l.relay.store.exchangePartitions(limited, l.relay.partitions))
 		if err != nil {
 			l.slow[known.id]++
 			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)

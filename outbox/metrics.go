@@ -63,7 +63,7 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		repartitioned: gauge("repartitioned_topics", "Topics whose number of partitions is another than when they were first published to; keys stay in the first ones."),
 		unaccepted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "unaccepted_events",
-			Help: "Events in flight that the broker has refused several times in a row without blaming a record: the topic is missing, or may not be written to. Their lanes stand still.",
+			Help: "Events that are set aside because the broker does not accept their topic or partition: it is missing, may not be written to, has no leader or too few replicas. All others are published.",
 		}, []string{"topic"}),
 		round: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "round_seconds",
@@ -132,6 +132,10 @@ func (m *relayMetrics) observe(report StatusReport) {
 	}
 	m.blocker.Set(age)
 	m.defaultRows.Set(float64(report.DefaultRows))
+	m.unaccepted.Reset()
+	for topic, events := range report.SetAside {
+		m.unaccepted.WithLabelValues(topic).Set(float64(events))
+	}
 }
 
 // OnProduceBatchWritten is a hook of the Kafka client.

@@ -144,9 +144,11 @@ type settlement struct {
 	lane     *lane
 	receipts []receipt
 	parked   []parkedRow
+	aside    []asideRow
 	lowWater int64
-	// isRelease is set where all of it was parked before.
-	isRelease bool
+	// isRelease is set where all of it was parked before, isAside where it comes
+	// from a shelf.
+	isRelease, isAside bool
 }
 
 type settleResult struct {
@@ -181,6 +183,12 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 		}
 		if len(done.parked) > 0 {
 			b.Queue(statement(done.parkStatement()), s.parkArgs(done))
+		}
+		if len(done.parked) > 0 && done.isAside {
+			b.Queue(statement("join_fences"), s.joinArgs(done.lane))
+		}
+		if len(done.aside) > 0 {
+			b.Queue(statement("set_aside"), s.asideArgs(done))
 		}
 	}
 	result.err = s.pool.SendBatch(ctx, &b).Close()

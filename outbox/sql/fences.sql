@@ -3,5 +3,5 @@
 SELECT lane, topic, coalesce(record_key, '') AS record_key,
     min(position) < coalesce(min(position) FILTER (WHERE is_culprit), 9223372036854775807) AS released
 FROM factline.outbox_parked
-WHERE lane = ANY(@lanes::smallint[]) AND skipped_at IS NULL
+WHERE lane = ANY(@lanes::smallint[]) AND skipped_at IS NULL AND shelf IS NULL
 GROUP BY 1, 2, 3
