@@ -147,7 +147,7 @@ func (b *bundle) fill(n int) {
 	}
 }
 
-// memory is how many slabs a relay has made, and how large the free ones are.
+// memory is how many slabs a relay has, and how large the free ones are.
 func (r *Relay) memory() (made, bytes int) {
 	p := &r.store.slabs
 	p.mu.Lock()
@@ -163,7 +163,7 @@ func (r *Relay) memory() (made, bytes int) {
 func checkMemory(t *testing.T, r *Relay) {
 	t.Helper()
 	if made, bytes := r.memory(); made > 4*16 || bytes > 4*16<<20 {
-		t.Errorf("the relay made %d slabs and keeps %d bytes; want no more than lanes need", made, bytes)
+		t.Errorf("the relay has %d slabs and keeps %d bytes; want no more than lanes need", made, bytes)
 	}
 }
 

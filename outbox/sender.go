@@ -36,6 +36,10 @@ type sendResult struct {
 // have been taken is tried for ever.
 const recordRetries = 4
 
+// metadataMinAge bounds how soon the client asks again for a topic that is
+// missing or moves: the round waits meanwhile.
+const metadataMinAge = time.Second
+
 // deadLetterBatchBytes holds the largest event in base64 beside its error.
 const deadLetterBatchBytes = 9 << 20
 
@@ -62,6 +66,8 @@ func newSender(cfg RelayConfig, partitions *partitions, hooks ...kgo.Hook) (*sen
 		kgo.MaxBufferedRecords(1<<22),
 		kgo.MaxBufferedBytes(0), // it would refuse a record of a round and take a later one of its key
 		kgo.RecordPartitioner(partitions),
+		kgo.UnknownTopicRetries(1),
+		kgo.MetadataMinAge(metadataMinAge),
 		kgo.WithHooks(hooks...),
 	)
 	client, err := kgo.NewClient(opts...)
