@@ -354,6 +354,31 @@ func TestTheLimitCountsNothingThatIsPublished(t *testing.T) {
 	}
 }
 
+// A transaction with a snapshot of its own saw old low-water marks beside new
+// positions, and what it counted held for everybody.
+func TestATransactionWithAnOldSnapshotRefusesNothing(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	old, err := b.pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = old.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := old.Exec(t.Context(), "SELECT"); err != nil {
+		t.Fatal(err)
+	}
+	b.fill(50)
+	b.relay()
+	b.settled()
+	l := limit{most: 50}
+	if err := l.check(t.Context(), old); err != nil || l.pending != 0 {
+		t.Errorf("%d events count as waiting (%v), want none", l.pending, err)
+	}
+	if err := b.in(func(tx pgx.Tx) error { return (&limit{most: 1}).check(t.Context(), tx) }); err != nil {
+		t.Errorf("the outbox is empty: %v", err)
+	}
+}
+
 // Pitfall 3: another database of the cluster, or a session that nobody looks
 // at, holds the horizon. Publication goes on and the holder is named.
 func TestABlockedHorizonDelaysProofsAloneAndIsNamed(t *testing.T) {
