@@ -19,6 +19,7 @@ type lane struct {
 	published map[int64]struct{} // above low water when the lane was taken over
 	fences    map[string]struct{}
 	hasFences bool   // what the loop knows of fences while a sender has them
+	culprits  int64  // that waited for a decision when fences were loaded, and those parked since
 	next      *chunk // read, not yet sent
 	sending   *chunk
 	settling  int   // chunks acknowledged and not yet recorded

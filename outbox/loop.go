@@ -301,6 +301,7 @@ func (l *loop) finish(c *chunk) {
 		lane.settling++
 		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, aside: aside, isRelease: c.isRelease})
 		lane.hasFences = lane.hasFences || len(c.parked) > 0
+		lane.culprits += culprits(c.parked)
 		l.logParked(lane, c.parked)
 		c.sent, c.parked, c.retries = c.sent[:0], nil, 0
 		lane.inFlight.since = time.Now()
@@ -324,6 +325,15 @@ func (l *loop) finish(c *chunk) {
 	c.retries++
 	l.log.With(rowKeys(c.rows[0].name())...).Warn("outbox events are not accepted yet and are tried again",
 		"lane", lane.id, "events", len(c.rows), "retry", c.retries, "error", c.failure)
+}
+
+func culprits(parked []parkedRow) (found int64) {
+	for _, p := range parked {
+		if p.isCulprit {
+			found++
+		}
+	}
+	return found
 }
 
 func (l *loop) logParked(lane *lane, parked []parkedRow) {

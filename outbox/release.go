@@ -8,7 +8,30 @@ import (
 	"factline.dev/internal/named"
 )
 
-// refreshFences asks anew about lanes with fences: an operator may have decided,
+// lookForDecisions doubts the fences of lanes in which other culprits wait than
+// the relay knows of: an operator has decided. To load the fences each time would
+// cost as much as all that waits behind them, and a rest of the lane.
+func (l *loop) lookForDecisions(ctx context.Context) {
+	var ids []int16
+	for id, lane := range l.lanes {
+		if lane.hasFences && !lane.unsure {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	waiting, err := l.relay.store.culprits(ctx, ids)
+	if err != nil {
+		l.log.Warn("outbox decisions about parked events are not looked for; the next renewal does", "error", err)
+		return
+	}
+	for _, id := range ids {
+		l.lanes[id].unsure = waiting[id] != l.lanes[id].culprits
+	}
+}
+
+// refreshFences asks anew about fences that are in doubt: an operator has decided,
 // or parked rows have been sent. It waits until nothing of the lane is under
 // way, so that a row that is being parked cannot be missed; a lane that is
 // unsure starts nothing meanwhile.

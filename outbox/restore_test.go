@@ -79,9 +79,9 @@ func (b *bundle) transactionID() (id int64) {
 // newCluster is a server of its own with the tables of the outbox.
 func (b *bundle) newCluster() *pgxpool.Pool {
 	b.t.Helper()
-	dir, err := os.MkdirTemp("", "factline-restored-") //nolint:usetesting // the server's user must be able to enter it
+	dir, err := os.MkdirTemp("", "factline-restored-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) //nolint:gosec // as above
+		err = os.Chmod(dir, 0o755) //nolint:gosec // the server's user must be able to enter it
 	}
 	if err != nil {
 		b.t.Fatal(err)
