@@ -238,7 +238,7 @@ func (l *loop) dispatchAside() {
 		return
 	}
 	for _, c := range round {
-		c.lane.isAsideSending = true
+		c.lane.isAsideSending, c.lane.asideSince = true, time.Now()
 	}
 	l.isAsideSending = true
 	l.send(round)

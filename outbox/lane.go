@@ -39,7 +39,8 @@ type lane struct {
 	shelves         map[shelf]*shelfState
 	aside           *chunk
 	isAsideSending  bool
-	isAsideSettling bool // acknowledged and not yet recorded
+	asideSince      time.Time // when it began
+	isAsideSettling bool      // acknowledged and not yet recorded
 }
 
 // inFlight is what the loop may say about a chunk that a sender has.

@@ -148,6 +148,11 @@ func (l *loop) reportStalls() {
 	stalled, holes := 0, 0
 	for _, lane := range l.lanes {
 		holes += len(lane.holes)
+		if lane.isAsideSending && time.Since(lane.asideSince) >= l.relay.cfg.StallAfter {
+			stalled++
+			l.log.Error("outbox events that were set aside are stalled: nothing was acknowledged; check the broker and the topic",
+				"lane", lane.id, "topic", lane.aside.shelf.topic, "since", lane.asideSince)
+		}
 		f := lane.inFlight
 		if lane.sending == nil || time.Since(f.since) < l.relay.cfg.StallAfter {
 			continue

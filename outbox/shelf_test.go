@@ -1,8 +1,10 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -348,6 +350,25 @@ func TestALaterEventWaitsBehindWhatIsSetAside(t *testing.T) {
 				t.Errorf("it goes to %q, want %q", got.part, test.want)
 			}
 		})
+	}
+}
+
+// Events from a shelf may be in flight for ever, as those of a lane.
+func TestAShelfThatIsStalledIsReported(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	r := &Relay{cfg: RelayConfig{StallAfter: time.Minute}.WithDefaults()}
+	r.metrics, _ = newRelayMetrics(nil)
+	sending := newLane(0, 1, 0)
+	sending.aside, sending.isAsideSending = &chunk{lane: sending, shelf: shelf{topic: "t"}}, true
+	l := &loop{relay: r, log: slog.New(slog.NewTextHandler(&text, nil)), lanes: map[int16]*lane{0: sending}}
+	sending.asideSince = time.Now().Add(-time.Second)
+	if l.reportStalls(); text.Len() > 0 {
+		t.Errorf("a second is reported: %s", &text)
+	}
+	sending.asideSince = time.Now().Add(-2 * time.Minute)
+	if l.reportStalls(); !strings.Contains(text.String(), "set aside are stalled") || !strings.Contains(text.String(), "topic=t") {
+		t.Errorf("two minutes are not reported: %s", &text)
 	}
 }
 
