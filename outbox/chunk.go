@@ -33,14 +33,18 @@ type chunk struct {
 	isRelease bool
 	// parkedMicros says since when each row of a release was parked.
 	parkedMicros map[int64]int64
+	// shelf is where the rows of a release come from, empty for parked ones.
+	shelf shelf
 
 	// Set by the sender, which leaves in rows what must wait for a later round.
 	sent    []sentRow
 	parked  []parkedRow
 	refused map[string]struct{} // keys of a release that met a culprit again
 	failure error               // why rows are left
-	retryAt time.Time
-	retries int
+	// unaccepted are the keys that are left because of their topic or partition.
+	unaccepted map[string]error
+	retryAt    time.Time
+	retries    int
 }
 
 type sentRow struct {
@@ -82,14 +86,8 @@ func newChunk(l *lane, rows []outRow) *chunk {
 	return &chunk{lane: l, first: rows[0].position, rows: rows}
 }
 
-// byTopic counts the rows that are left.
-func (c *chunk) byTopic() map[string]int {
-	counts := map[string]int{}
-	for _, r := range c.rows {
-		counts[r.topic]++
-	}
-	return counts
-}
+// isAside reports whether the rows come from a shelf.
+func (c *chunk) isAside() bool { return c.shelf.topic != "" }
 
 // useMemory says where the rows of the chunk live.
 func (c *chunk) useMemory(s *slab) { c.memory, c.sent = s, s.sent }

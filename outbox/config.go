@@ -36,7 +36,8 @@ type Config struct {
 	// MaxPending is how many events may wait to be published before Append
 	// refuses more with a [*FullError]. It is compared once a second, so a burst
 	// may go above it. What a consumer's handlers append and what is forwarded is
-	// not refused: an outage would turn into their failures. Default 0: no limit.
+	// not refused: an outage would turn into their failures. Transactions that are
+	// REPEATABLE READ or stricter go by what others counted. Default 0: no limit.
 	MaxPending int64
 }
 

@@ -16,9 +16,10 @@
 // Append and the transaction stays usable; a broker or database outage leaves
 // the backlog in the table and memory flat; a record the broker refuses for
 // good is parked with its reason and holds back its key alone, until an operator
-// decides with [Resolve] that it is sent again or given up; a topic the broker
-// does not accept (missing, not to be written to, with fewer partitions than at
-// first) stops every lane that an event of it stands in, for all topics, until
-// it is accepted, and is named in the log and the metrics. The relay
-// needs no clock but the database's and no network between begin and commit.
+// decides with [Resolve] that it is sent again or given up; events of a topic or
+// partition the broker does not accept (missing, not to be written to, with fewer
+// partitions than at first, without a leader or enough replicas) are set aside in
+// the database, named in the log and the metrics, and sent in order once it is
+// accepted, while all others go on. The relay needs no clock but the database's
+// and no network between begin and commit.
 package outbox

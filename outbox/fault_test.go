@@ -190,9 +190,10 @@ func TestATopicThatIsNotAcceptedIsNamed(t *testing.T) {
 	b.append(event("a", ""), event("a", ""))
 	waiting := func() float64 { return counter(t, registry, "factline_outbox_unaccepted_events", b.topic) }
 	factlinetest.Eventually(t, 20*time.Second, "both events in the metrics", func() (bool, error) { return waiting() == 2, nil })
-	if said := text.String(); !strings.Contains(said, "level=ERROR") || !strings.Contains(said, "topics=["+b.topic+"]") {
-		t.Errorf("the log does not name %s:\n%s", b.topic, said)
-	}
+	factlinetest.Eventually(t, 20*time.Second, "the topic in the log", func() (bool, error) {
+		said := text.String()
+		return strings.Contains(said, "level=ERROR") && strings.Contains(said, "topics=["+b.topic+"]"), nil
+	})
 	fault.Remove()
 	b.settled()
 	checkOrder(t, b.published(2), 2)

@@ -12,15 +12,16 @@ import (
 
 // verdict collects what becomes of a chunk's rows after a round.
 type verdict struct {
-	chunk   *chunk
-	waiting []outRow            // for a later round
-	held    map[string]struct{} // keys with a row among them
+	chunk      *chunk
+	partitions *partitions
+	waiting    []outRow            // for a later round
+	held       map[string]struct{} // keys with a row among them
 }
 
 // judge sorts out a round: acknowledged rows are receipts, rows whose batch the
 // broker refused are tried in smaller ones, everything else waits.
 func (s *sender) judge(r *round) {
-	v := verdict{chunk: r.chunk, held: map[string]struct{}{}}
+	v := verdict{chunk: r.chunk, partitions: s.partitions, held: map[string]struct{}{}}
 	if suspects := v.sort(r); len(suspects) > 0 {
 		s.bisect(&v, suspects)
 		slices.SortFunc(v.waiting, func(a, b outRow) int { return cmp.Compare(a.position, b.position) })
@@ -56,9 +57,16 @@ func (v *verdict) isHeld(row outRow) bool {
 }
 
 func (v *verdict) wait(row outRow, err error) {
-	v.held[fenceKey(row.topic, row.key)] = struct{}{}
+	key := fenceKey(row.topic, row.key)
+	v.held[key] = struct{}{}
 	v.waiting = append(v.waiting, row)
 	v.chunk.failure = err
+	if refusesPartition(err) || v.partitions.areFewer(row.topic) {
+		if v.chunk.unaccepted == nil {
+			v.chunk.unaccepted = map[string]error{}
+		}
+		v.chunk.unaccepted[key] = err
+	}
 }
 
 // bisect finds the culprits among rows in about two attempts for each halving,

@@ -19,6 +19,7 @@ type lane struct {
 	published map[int64]struct{} // above low water when the lane was taken over
 	fences    map[string]struct{}
 	hasFences bool   // what the loop knows of fences while a sender has them
+	culprits  int64  // that waited for a decision when fences were loaded, and those parked since
 	next      *chunk // read, not yet sent
 	sending   *chunk
 	settling  int   // chunks acknowledged and not yet recorded
@@ -30,6 +31,16 @@ type lane struct {
 	released, unsure bool
 	leaving          bool // to be handed over: nothing new is read or sent
 	inFlight         inFlight
+	// releaseAgain is when parked rows that were let go are tried again.
+	releaseAgain retry
+
+	// shelves are those with events of the lane, and aside is what of one of them
+	// is read, being sent or about to be.
+	shelves         map[shelf]*shelfState
+	aside           *chunk
+	isAsideSending  bool
+	asideSince      time.Time // when it began
+	isAsideSettling bool      // acknowledged and not yet recorded
 }
 
 // inFlight is what the loop may say about a chunk that a sender has.
@@ -38,10 +49,6 @@ type inFlight struct {
 	events  int
 	first   rowName
 	failure error
-	// retries is how often nothing of the chunk was accepted, and waiting how many
-	// of its events wait by topic.
-	retries int
-	waiting map[string]int
 }
 
 func newLane(id int16, epoch, lowWater int64) *lane {
@@ -53,8 +60,19 @@ func newLane(id int16, epoch, lowWater int64) *lane {
 
 // isAtRest reports whether no sender and no recording has anything of the lane.
 func (l *lane) isAtRest() bool {
-	return l.settling == 0 && (l.sending == nil || !l.sending.retryAt.IsZero())
+	return l.settling == 0 && !l.isAsideSending && (l.sending == nil || !l.sending.retryAt.IsZero())
 }
+
+// canStart reports whether anything of the lane may be sent.
+func (l *lane) canStart() bool { return !l.leaving && !l.unsure }
+
+// isOpen reports whether its next chunk may be sent.
+func (l *lane) isOpen() bool {
+	return l.canStart() && l.settling < maxUnrecorded && !l.isClosing()
+}
+
+// isReleasing reports whether parked rows are to be sent before anything else.
+func (l *lane) isReleasing() bool { return l.released && l.releaseAgain.isDue() }
 
 // fenceKey is what a fence holds back: one key of one topic.
 func fenceKey(topic string, key []byte) string { return topic + "\x00" + string(key) }

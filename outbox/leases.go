@@ -29,6 +29,7 @@ func (l *loop) renew(ctx context.Context) {
 	l.leaseAgain.succeeded()
 	l.trustedUntil = started.Add(ttl - ttl/10)
 	l.adopt(ctx, leases)
+	l.lookForDecisions(limited)
 	l.share(found)
 	l.relay.metrics.lanes.Set(float64(len(l.lanes)))
 	l.relay.store.slabs.trim()
@@ -56,9 +57,6 @@ func (l *loop) adopt(ctx context.Context, leases []lease) {
 		kept[lane.id] = lane
 	}
 	l.lanes = kept
-	for _, lane := range kept {
-		lane.unsure = lane.unsure || lane.hasFences
-	}
 }
 
 // load takes over lanes one by one: one with a long history of published events
@@ -73,7 +71,7 @@ func (l *loop) load(ctx context.Context, fresh []*lane) (loaded []*lane) {
 		if limited.Err() != nil {
 			break
 		}
-		err := errors.Join(l.relay.store.load(limited, []*lane{known}), l.relay.store.exchangePartitions(limited, l.relay.partitions))
+		err := errors.Join(l.relay.store.loadShelves(limited, known), l.relay.store.load(limited, []*lane{known}), l.relay.store.exchangePartitions(limited, l.relay.partitions))
 		if err != nil {
 			l.slow[known.id]++
 			l.log.Warn("outbox lane is not taken over yet", "lane", known.id, "error", err)

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -49,11 +50,16 @@ func (l *limit) count(ctx context.Context, tx pgx.Tx) (int64, error) {
 	if known {
 		return pending, nil
 	}
-	if err := tx.QueryRow(ctx, statement("pending"), named.Args{"most": l.most}).Scan(&pending); err != nil {
-		return 0, err
-	}
+	err := tx.QueryRow(ctx, statement("pending"), named.Args{"most": l.most}).Scan(&pending)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending = pending
-	return pending, nil
+	switch {
+	case errors.Is(err, pgx.ErrNoRows): // the transaction cannot know; the next one is asked
+		l.until = time.Time{}
+	case err != nil:
+		return 0, err
+	default:
+		l.pending = pending
+	}
+	return l.pending, nil
 }

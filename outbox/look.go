@@ -20,7 +20,7 @@ func (l *loop) woken() {
 func (l *loop) hungry() []*lane {
 	var hungry []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
-		if lane := l.lanes[id]; lane.next == nil && !lane.leaving && !lane.released {
+		if lane := l.lanes[id]; lane.next == nil && !lane.leaving && !lane.isReleasing() {
 			hungry = append(hungry, lane)
 		}
 	}
@@ -47,7 +47,7 @@ func latest(a, b time.Time) time.Time {
 }
 
 func (l *loop) read(ctx context.Context) {
-	if l.reading || l.readReleased(ctx) || time.Now().Before(l.readDue()) {
+	if l.reading || l.readReleased(ctx) || l.readShelf(ctx) || time.Now().Before(l.readDue()) {
 		return
 	}
 	request := l.ask()

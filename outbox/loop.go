@@ -48,6 +48,10 @@ type loop struct {
 	settling bool
 	finished []settlement
 
+	// refusals is what the broker does not accept now, of any lane.
+	refusals       map[shelf]*refusal
+	isAsideSending bool      // a sender has what comes from shelves
+	wasShelf       bool      // the last read was one of a shelf
 	unacceptedSaid time.Time // when an operator was told last
 }
 
@@ -95,6 +99,8 @@ func (l *loop) step(ctx context.Context) {
 	l.lookAround(ctx)
 	l.handOver(ctx)
 	l.refreshFences(ctx)
+	l.dispatchAside()
+	l.sift()
 	l.dispatch()
 	l.record(ctx)
 	l.read(ctx)
@@ -114,6 +120,9 @@ func (l *loop) untilNext() time.Duration {
 	}
 	if !l.settling && len(l.finished) > 0 && l.recordAgain.at.Before(next) {
 		next = l.recordAgain.at
+	}
+	if lane, _, at := l.nextShelf(); lane != nil && !l.reading && at.Before(next) {
+		next = at
 	}
 	if at := l.retryDue(); !at.IsZero() && at.Before(next) {
 		next = at
@@ -135,36 +144,15 @@ func (l *loop) retryDue() (due time.Time) {
 	return due
 }
 
-// unacceptedRetries is after how many refusals in a row a topic is reported.
-const unacceptedRetries = 3
-
-// reportUnaccepted names the topics whose events stop lanes: a topic that is
-// missing or that the relay may not write to stops, event by event, every lane.
-func (l *loop) reportUnaccepted(now time.Time) {
-	events := map[string]int{}
-	var why error
-	for _, lane := range l.lanes {
-		if f := lane.inFlight; lane.sending != nil && f.retries >= unacceptedRetries {
-			why = f.failure
-			for topic, waiting := range f.waiting {
-				events[topic] += waiting
-			}
-		}
-	}
-	l.relay.metrics.unaccepted.Reset()
-	for topic, waiting := range events {
-		l.relay.metrics.unaccepted.WithLabelValues(topic).Set(float64(waiting))
-	}
-	if len(events) > 0 && isTime(&l.unacceptedSaid, now) {
-		l.log.Error("the broker accepts no events of some topics, and the lanes these stand in publish nothing else; make the topic, let the relay write to it, or bring back its partitions",
-			"topics", slices.Sorted(maps.Keys(events)), "error", why)
-	}
-}
-
 func (l *loop) reportStalls() {
 	stalled, holes := 0, 0
 	for _, lane := range l.lanes {
 		holes += len(lane.holes)
+		if lane.isAsideSending && time.Since(lane.asideSince) >= l.relay.cfg.StallAfter {
+			stalled++
+			l.log.Error("outbox events that were set aside are stalled: nothing was acknowledged; check the broker and the topic",
+				"lane", lane.id, "topic", lane.aside.shelf.topic, "since", lane.asideSince)
+		}
 		f := lane.inFlight
 		if lane.sending == nil || time.Since(f.since) < l.relay.cfg.StallAfter {
 			continue
@@ -198,10 +186,15 @@ func (l *loop) dispatch() {
 		if len(round) == 0 {
 			return
 		}
-		s := l.idle[len(l.idle)-1]
-		l.idle = l.idle[:len(l.idle)-1]
-		go func(chunks []*chunk) { l.sends <- s.send(chunks) }(l.start(round))
+		l.send(l.start(round))
 	}
+}
+
+// send gives chunks to an idle sender.
+func (l *loop) send(chunks []*chunk) {
+	s := l.idle[len(l.idle)-1]
+	l.idle = l.idle[:len(l.idle)-1]
+	go func() { l.sends <- s.send(chunks) }()
 }
 
 // round is what the next of so many idle senders gets.
@@ -225,11 +218,11 @@ func (l *loop) ready() []*lane {
 	var ready []*lane
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
-		if lane.leaving || lane.unsure {
+		if !lane.canStart() {
 			continue
 		}
 		waiting := lane.sending != nil && !lane.sending.retryAt.IsZero() && !now.Before(lane.sending.retryAt)
-		if waiting || lane.sending == nil && lane.next != nil && lane.settling < maxUnrecorded {
+		if waiting || lane.sending == nil && lane.next != nil && lane.isOpen() {
 			ready = append(ready, lane)
 		}
 	}
@@ -270,12 +263,16 @@ func (l *loop) start(ready []*lane) []*chunk {
 func (l *loop) tookSend(res sendResult) {
 	l.idle = append(l.idle, res.from)
 	l.relay.metrics.sent(res)
+	l.isAsideSending = l.isAsideSending && !res.chunks[0].isAside()
 	for _, c := range res.chunks {
-		if l.lanes[c.lane.id] != c.lane {
+		switch {
+		case l.lanes[c.lane.id] != c.lane:
 			l.forget(c) // lost meanwhile; its new owner repeats what we sent
-			continue
+		case c.isAside():
+			l.finishAside(c)
+		default:
+			l.finish(c)
 		}
-		l.finish(c)
 	}
 }
 
@@ -283,6 +280,9 @@ func (l *loop) tookSend(res sendResult) {
 func (l *loop) forgetRead(lost *lane) {
 	if lost.next != nil {
 		l.forget(lost.next)
+	}
+	if lost.aside != nil && !lost.isAsideSending {
+		l.forget(lost.aside)
 	}
 }
 
@@ -298,13 +298,16 @@ func (l *loop) forget(c *chunk) {
 // finish hands the settled part of a chunk on to be recorded and keeps the rest.
 func (l *loop) finish(c *chunk) {
 	lane := c.lane
-	if len(c.sent)+len(c.parked) > 0 {
+	var aside []asideRow
+	if len(c.unaccepted) > 0 && !c.isRelease {
+		aside = lane.setAside(l.takeRefused(c))
+	}
+	if len(c.sent)+len(c.parked)+len(aside) > 0 {
 		lane.settling++
-		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, isRelease: c.isRelease})
+		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, aside: aside, isRelease: c.isRelease})
 		lane.hasFences = lane.hasFences || len(c.parked) > 0
-		for _, p := range c.parked {
-			l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
-		}
+		lane.culprits += culprits(c.parked)
+		l.logParked(lane, c.parked)
 		c.sent, c.parked, c.retries = c.sent[:0], nil, 0
 		lane.inFlight.since = time.Now()
 	}
@@ -313,13 +316,35 @@ func (l *loop) finish(c *chunk) {
 		l.forget(c)
 		return
 	}
-	lane.inFlight.failure, lane.inFlight.retries, lane.inFlight.waiting = c.failure, c.retries+1, c.byTopic()
+	l.relay.metrics.failure("publish")
+	if len(c.unaccepted) > 0 {
+		// They stay parked, and their keys fenced, until they are tried again.
+		lane.releaseAgain.failed(firstRetry, maxShelfRetry)
+		lane.sending = nil
+		l.forget(c)
+		return
+	}
+	lane.inFlight.failure = c.failure
 	c.first = c.rows[0].position
 	c.retryAt = time.Now().Add(backoff(c.retries, firstRetry, maxChunkRetry))
 	c.retries++
-	l.relay.metrics.failure("publish")
 	l.log.With(rowKeys(c.rows[0].name())...).Warn("outbox events are not accepted yet and are tried again",
 		"lane", lane.id, "events", len(c.rows), "retry", c.retries, "error", c.failure)
+}
+
+func culprits(parked []parkedRow) (found int64) {
+	for _, p := range parked {
+		if p.isCulprit {
+			found++
+		}
+	}
+	return found
+}
+
+func (l *loop) logParked(lane *lane, parked []parkedRow) {
+	for _, p := range parked {
+		l.log.With(rowKeys(p.rowName)...).Error("outbox event is parked; its key waits for an operator", "lane", lane.id, "reason", p.reason)
+	}
 }
 
 // record writes receipts of everything finished in one transaction.
@@ -370,7 +395,11 @@ func (l *loop) tookSettle(res settleResult) {
 	for i, s := range res.batch {
 		s.lane.settling--
 		s.lane.recorded = max(s.lane.recorded, s.lowWater)
-		s.lane.unsure = s.lane.unsure || s.isRelease
+		s.lane.recordedAside(s.aside)
+		if s.isAside {
+			s.lane.isAsideSettling = false
+		}
+		s.lane.unsure = s.lane.unsure || s.isRelease && !s.isAside
 		if res.lost[i] && l.lanes[s.lane.id] == s.lane {
 			l.log.Warn("outbox lane is lost to another relay", "lane", s.lane.id)
 			l.forgetRead(s.lane)

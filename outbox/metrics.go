@@ -57,13 +57,13 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		waiting:       gauge("parked_events", "Parked events that wait for an operator."),
 		blocker:       gauge("oldest_writer_age_seconds", "Age of the oldest transaction that still writes in the database cluster; it delays the proof that a gap is empty."),
 		lanes:         gauge("owned_lanes", "Lanes that this relay publishes."),
-		stalled:       gauge("stalled_lanes", "Lanes in flight without an acknowledgement for longer than StallAfter."),
+		stalled:       gauge("stalled_lanes", "Lanes, and what of them comes from a shelf, in flight without an acknowledgement for longer than StallAfter."),
 		holes:         gauge("open_holes", "Gaps in the positions of the lanes of this relay that are not proved empty: transactions still write, or were rolled back a moment ago."),
 		defaultRows:   gauge("default_partition_events", "Events in the default partition, counted up to 1000: no partition was made for their day."),
 		repartitioned: gauge("repartitioned_topics", "Topics whose number of partitions is another than when they were first published to; keys stay in the first ones."),
 		unaccepted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "unaccepted_events",
-			Help: "Events in flight that the broker has refused several times in a row without blaming a record: the topic is missing, or may not be written to. Their lanes stand still.",
+			Help: "Events that are set aside because the broker does not accept their topic or partition: it is missing, may not be written to, has no leader or too few replicas. All others are published.",
 		}, []string{"topic"}),
 		round: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "round_seconds",
@@ -132,6 +132,10 @@ func (m *relayMetrics) observe(report StatusReport) {
 	}
 	m.blocker.Set(age)
 	m.defaultRows.Set(float64(report.DefaultRows))
+	m.unaccepted.Reset()
+	for topic, events := range report.SetAside {
+		m.unaccepted.WithLabelValues(topic).Set(float64(events))
+	}
 }
 
 // OnProduceBatchWritten is a hook of the Kafka client.

@@ -71,8 +71,9 @@ type Decision string
 const (
 	// Retry sends it again, and what waits behind it after it.
 	Retry Decision = "retry"
-	// Skip gives it up for good: it never reaches the log. What waits behind it
-	// is sent.
+	// Skip gives it up: nobody sends it from now on, and what waits behind it is
+	// sent. Only a relay that was paused in the middle of sending it may still do
+	// so when it wakes up.
 	Skip Decision = "skip"
 )
 

@@ -122,6 +122,14 @@ func (p *partitions) snapshot() (topics []string, counts []int32) {
 	return topics, counts
 }
 
+// areFewer reports whether the topic has fewer partitions than at first: records
+// with a key wait then.
+func (p *partitions) areFewer(topic string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now[topic] > 0 && p.now[topic] < p.first[topic]
+}
+
 // changed names the topics whose number of partitions is another than at first.
 func (p *partitions) changed() (topics []string) {
 	p.mu.Lock()

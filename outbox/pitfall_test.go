@@ -174,11 +174,12 @@ func TestNoTableStoresATransactionID(t *testing.T) {
 	}
 }
 
-// Pitfall 6: one event a chunk, and the first is refused three times.
+// Pitfall 6: one event a chunk, and the first is refused three times, for a
+// reason that concerns all topics.
 func TestAnEventThatFailsIsNotOvertakenByItsSuccessor(t *testing.T) {
 	t.Parallel()
 	b := setupFake(t)
-	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: 3})
+	fault := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.ClusterAuthorizationFailed, Count: 3})
 	for range 10 {
 		b.append(event("a", ""))
 	}

@@ -48,6 +48,8 @@ type readResult struct {
 	before, after snapshot
 	// isRelease is set where the rows are parked ones of a single lane.
 	isRelease bool
+	// isShort says that a shelf holds no more rows than these.
+	isShort bool
 	// parkedMicros says of each since when it is parked.
 	parkedMicros map[int64]int64
 }

@@ -8,7 +8,30 @@ import (
 	"factline.dev/internal/named"
 )
 
-// refreshFences asks anew about lanes with fences: an operator may have decided,
+// lookForDecisions doubts the fences of lanes in which other culprits wait than
+// the relay knows of: an operator has decided. To load the fences each time would
+// cost as much as all that waits behind them, and a rest of the lane.
+func (l *loop) lookForDecisions(ctx context.Context) {
+	var ids []int16
+	for id, lane := range l.lanes {
+		if lane.hasFences && !lane.unsure {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	waiting, err := l.relay.store.culprits(ctx, ids)
+	if err != nil {
+		l.log.Warn("outbox decisions about parked events are not looked for; the next renewal does", "error", err)
+		return
+	}
+	for _, id := range ids {
+		l.lanes[id].unsure = waiting[id] != l.lanes[id].culprits
+	}
+}
+
+// refreshFences asks anew about fences that are in doubt: an operator has decided,
 // or parked rows have been sent. It waits until nothing of the lane is under
 // way, so that a row that is being parked cannot be missed; a lane that is
 // unsure starts nothing meanwhile.
@@ -47,7 +70,7 @@ func (l *loop) unsure() (found []*lane) {
 func (l *loop) readReleased(ctx context.Context) bool {
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
-		if lane.released && !lane.unsure && !lane.leaving && lane.next == nil && lane.sending == nil && lane.settling == 0 {
+		if lane.isReleasing() && lane.canStart() && lane.next == nil && lane.sending == nil && lane.settling == 0 {
 			l.startRead(ctx, func(limited context.Context) readResult { return l.relay.store.readReleased(limited, lane) })
 			return true
 		}
@@ -57,6 +80,10 @@ func (l *loop) readReleased(ctx context.Context) bool {
 
 func (l *loop) tookReleased(res readResult) {
 	lane := res.request.lanes[0].lane
+	if lane.aside != nil && len(lane.aside.rows) == 0 {
+		l.tookShelf(res)
+		return
+	}
 	if l.lanes[lane.id] != lane {
 		return
 	}
@@ -81,11 +108,15 @@ func (l *loop) tookReleased(res readResult) {
 
 // readReleased reads as many parked rows of the lane as a chunk may hold.
 func (s *store) readReleased(ctx context.Context, l *lane) readResult {
-	request := readRequest{lanes: []wantedLane{{lane: l, id: l.id, spans: []span{{1, openEnd}}, cut: openEnd}}}
+	return s.readParked(ctx, l, s.maxEvents, "read_released", named.Args{"lane": l.id, "page": s.maxEvents})
+}
+
+func (s *store) readParked(ctx context.Context, l *lane, page int, name string, args named.Args) readResult {
+	request := readRequest{lanes: []wantedLane{{lane: l, id: l.id, page: page, spans: []span{{1, openEnd}}, cut: openEnd}}}
 	result := readResult{request: request, isRelease: true}
 	limited, stop := context.WithCancel(ctx)
 	defer stop()
-	rows, err := s.pool.Query(limited, statement("read_released"), named.Args{"lane": l.id, "page": s.maxEvents})
+	rows, err := s.pool.Query(limited, statement(name), args)
 	if err != nil {
 		result.err = err
 		return result

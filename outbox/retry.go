@@ -14,6 +14,7 @@ const (
 	firstRetry     = 50 * time.Millisecond
 	maxRetry       = 2 * time.Second
 	maxChunkRetry  = 5 * time.Second
+	maxShelfRetry  = 10 * time.Second
 	firstLeaseWait = 250 * time.Millisecond
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -17,10 +16,11 @@ import (
 // whole round is buffered before the first byte is sent, so that a rejection
 // fails every later record of its key instead of letting one overtake it.
 type sender struct {
-	client *kgo.Client
-	cfg    RelayConfig
-	buffer recordBuffer // of the round
-	again  recordBuffer // of what is tried again meanwhile
+	client     *kgo.Client
+	cfg        RelayConfig
+	partitions *partitions
+	buffer     recordBuffer // of the round
+	again      recordBuffer // of what is tried again meanwhile
 }
 
 // sendResult is what became of a round.
@@ -29,6 +29,16 @@ type sendResult struct {
 	chunks []*chunk
 	took   time.Duration
 }
+
+// recordRetries is how often the client tries a batch that it knows the broker
+// has not taken. The round ends then, so that one partition without a leader or
+// without enough replicas does not keep the others waiting. A batch that may
+// have been taken is tried for ever.
+const recordRetries = 4
+
+// metadataMinAge bounds how soon the client asks again for a topic that is
+// missing or moves: the round waits meanwhile.
+const metadataMinAge = time.Second
 
 // deadLetterBatchBytes holds the largest event in base64 beside its error.
 const deadLetterBatchBytes = 9 << 20
@@ -40,7 +50,7 @@ func (c RelayConfig) batchLimit(topic string) int32 {
 	return c.Producer.MaxBatchBytes
 }
 
-func newSender(cfg RelayConfig, partitioner kgo.Partitioner, hooks ...kgo.Hook) (*sender, error) {
+func newSender(cfg RelayConfig, partitions *partitions, hooks ...kgo.Hook) (*sender, error) {
 	codec, _ := compressionCodec(cfg.Producer.Compression) // validate has checked it
 	opts := append([]kgo.Opt{}, cfg.ClientOptions...)
 	opts = append(opts,
@@ -50,12 +60,14 @@ func newSender(cfg RelayConfig, partitioner kgo.Partitioner, hooks ...kgo.Hook) 
 		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytesFn(cfg.batchLimit),
 		kgo.ProduceRequestTimeout(cfg.Producer.RequestTimeout),
-		kgo.RecordRetries(math.MaxInt32),
+		kgo.RecordRetries(recordRetries),
 		kgo.RecordDeliveryTimeout(0),
 		kgo.ManualFlushing(),
 		kgo.MaxBufferedRecords(1<<22),
 		kgo.MaxBufferedBytes(0), // it would refuse a record of a round and take a later one of its key
-		kgo.RecordPartitioner(partitioner),
+		kgo.RecordPartitioner(partitions),
+		kgo.UnknownTopicRetries(1),
+		kgo.MetadataMinAge(metadataMinAge),
 		kgo.WithHooks(hooks...),
 	)
 	client, err := kgo.NewClient(opts...)
@@ -66,7 +78,7 @@ func newSender(cfg RelayConfig, partitioner kgo.Partitioner, hooks ...kgo.Hook) 
 		client.Close()
 		return nil, err
 	}
-	return &sender{client: client, cfg: cfg}, nil
+	return &sender{client: client, cfg: cfg, partitions: partitions}, nil
 }
 
 // refuseUnsafe finds what a caller's options took away and no later option

@@ -131,9 +131,32 @@ func TestARenewalLeavesAFenceToItsSender(t *testing.T) {
 	}()
 	l.adopt(t.Context(), []lease{{lane: 0, epoch: 1}})
 	<-fenced
-	l.finish(c)
-	if l.adopt(t.Context(), []lease{{lane: 0, epoch: 1}}); !parking.unsure {
-		t.Error("the lane has a fence and is sure of it: an operator's decision would not be seen")
+	if l.finish(c); !parking.hasFences || parking.culprits != 1 {
+		t.Errorf("the lane knows of %d culprits: an operator's decision would not be seen", parking.culprits)
+	}
+}
+
+// Fences are loaded when an operator has decided, not at every renewal.
+func TestFencesAreInDoubtOnlyAfterADecision(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	rejectPoison(b.kafka.Fake())
+	b.append(event("bad", "POISON"), event("bad", ""))
+	stop := b.relay(uncompressed)
+	b.settledParked(2)
+	stop()
+	r := &Relay{store: &store{pool: b.pool}}
+	parking := newLane(laneOf(b, "bad"), 1, 0)
+	l := &loop{relay: r, lanes: map[int16]*lane{parking.id: parking}}
+	if err := r.store.loadFences(t.Context(), []*lane{parking}); err != nil {
+		t.Fatal(err)
+	}
+	if l.lookForDecisions(t.Context()); parking.unsure {
+		t.Error("the fences are in doubt although nobody has decided")
+	}
+	b.resolve(b.parkedOne().ID, Retry)
+	if l.lookForDecisions(t.Context()); !parking.unsure {
+		t.Error("the fences are not in doubt although an operator has decided")
 	}
 }
 

@@ -74,7 +74,7 @@ type slabs struct {
 
 	mu   sync.Mutex
 	free []*slab
-	made int // since the start
+	made int // and not let go
 	idle int // how many were free all the time since the last trim
 }
 
@@ -100,12 +100,14 @@ func (p *slabs) give(s *slab) {
 	if p.given != nil {
 		p.given(s)
 	}
-	if p.maxBytes > 0 && s.bytes() > p.maxBytes {
-		return
-	}
+	isKept := p.maxBytes <= 0 || s.bytes() <= p.maxBytes
 	s.reset()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !isKept {
+		p.made--
+		return
+	}
 	p.free = append(p.free, s)
 }
 
@@ -113,6 +115,7 @@ func (p *slabs) give(s *slab) {
 func (p *slabs) trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.made -= p.idle
 	p.free = slices.Delete(p.free, 0, p.idle)
 	p.idle = len(p.free)
 }

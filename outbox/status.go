@@ -27,6 +27,9 @@ type LaneStatus struct {
 	Pending int64 `json:"pending"`
 	// OldestSeconds is the age of the oldest waiting event.
 	OldestSeconds float64 `json:"oldestSeconds"`
+	// SetAside counts those of Pending that wait because the broker does not accept
+	// their topic or partition, up to 100 times [MaxCountedPending].
+	SetAside int64 `json:"setAside"`
 	// Parked counts events that wait for an operator.
 	Parked int64 `json:"parked"`
 }
@@ -59,6 +62,9 @@ type StatusReport struct {
 	// [MaxCountedPending]. It takes what no day's partition does: partitions are
 	// not made ahead, or a clock is wrong.
 	DefaultRows int64 `json:"defaultRows"`
+	// SetAside counts by topic the events that wait because the broker does not
+	// accept it, up to 100 times [MaxCountedPending] in all.
+	SetAside map[string]int64 `json:"setAside,omitempty"`
 }
 
 // MaxCountedPending is up to where [Status] counts the events of a lane. Beyond,
@@ -94,7 +100,7 @@ func (r StatusReport) Oldest() time.Duration {
 // Status reads the state of the outbox in the pool's database. It needs no
 // relay and no broker. All ages are by the database's clock.
 func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
-	rows, err := pool.Query(ctx, statement("status"), named.Args{"count_limit": MaxCountedPending})
+	rows, err := pool.Query(ctx, statement("status"), named.Args{"count_limit": MaxCountedPending, "aside_limit": 100 * MaxCountedPending})
 	if err != nil {
 		return StatusReport{}, fmt.Errorf("outbox: read status: %w", explain(err))
 	}
@@ -118,5 +124,24 @@ func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
 	if err != nil {
 		return StatusReport{}, fmt.Errorf("outbox: count events in the default partition: %w", err)
 	}
-	return report, nil
+	report.SetAside, err = setAside(ctx, pool)
+	return report, err
+}
+
+func setAside(ctx context.Context, pool *pgxpool.Pool) (map[string]int64, error) {
+	rows, err := pool.Query(ctx, statement("unaccepted"), named.Args{"count_limit": 100 * MaxCountedPending})
+	if err != nil {
+		return nil, fmt.Errorf("outbox: count events that are set aside: %w", explain(err))
+	}
+	found := map[string]int64{}
+	var topic string
+	var events int64
+	_, err = pgx.ForEachRow(rows, []any{&topic, &events}, func() error {
+		found[topic] = events
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("outbox: count events that are set aside: %w", explain(err))
+	}
+	return found, nil
 }

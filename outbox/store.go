@@ -118,17 +118,37 @@ func (s *store) loadFences(ctx context.Context, lanes []*lane) error {
 	var topic string
 	var key []byte
 	var isReleased bool
-	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key, &isReleased}, func() error {
+	var culprits int64
+	waiting := map[int16]int64{}
+	if _, err = pgx.ForEachRow(rows, []any{&id, &topic, &key, &isReleased, &culprits}, func() error {
 		found[id][fenceKey(topic, key)] = struct{}{}
 		released[id] = released[id] || isReleased
+		waiting[id] += culprits
 		return nil
 	}); err != nil {
 		return err
 	}
 	for id, lane := range byID {
 		lane.fences, lane.hasFences, lane.released = found[id], len(found[id]) > 0, released[id]
+		lane.culprits = waiting[id]
 	}
 	return nil
+}
+
+// culprits counts what waits for a decision, by lane.
+func (s *store) culprits(ctx context.Context, lanes []int16) (map[int16]int64, error) {
+	rows, err := s.pool.Query(ctx, statement("culprits"), named.Args{"lanes": lanes})
+	if err != nil {
+		return nil, err
+	}
+	found := map[int16]int64{}
+	var lane int16
+	var events int64
+	_, err = pgx.ForEachRow(rows, []any{&lane, &events}, func() error {
+		found[lane] = events
+		return nil
+	})
+	return found, err
 }
 
 func index(lanes []*lane) (map[int16]*lane, []int16) {
@@ -144,9 +164,11 @@ type settlement struct {
 	lane     *lane
 	receipts []receipt
 	parked   []parkedRow
+	aside    []asideRow
 	lowWater int64
-	// isRelease is set where all of it was parked before.
-	isRelease bool
+	// isRelease is set where all of it was parked before, isAside where it comes
+	// from a shelf.
+	isRelease, isAside bool
 }
 
 type settleResult struct {
@@ -181,6 +203,12 @@ func (s *store) settle(ctx context.Context, batch []settlement) settleResult {
 		}
 		if len(done.parked) > 0 {
 			b.Queue(statement(done.parkStatement()), s.parkArgs(done))
+		}
+		if len(done.parked) > 0 && done.isAside {
+			b.Queue(statement("join_fences"), s.joinArgs(done.lane))
+		}
+		if len(done.aside) > 0 {
+			b.Queue(statement("set_aside"), s.asideArgs(done))
 		}
 	}
 	result.err = s.pool.SendBatch(ctx, &b).Close()

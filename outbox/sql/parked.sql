@@ -8,7 +8,7 @@ FROM (
         SELECT parked_id, lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version,
             topic, record_key, reason, is_culprit, created_at, parked_at
         FROM factline.outbox_parked
-        WHERE skipped_at IS NULL AND (@topic::text = '' OR topic = @topic::text)
+        WHERE skipped_at IS NULL AND shelf IS NULL AND (@topic::text = '' OR topic = @topic::text)
     ) AS k
 ) AS keyed
 WHERE place = 1 AND (@parked_id::text = '' OR parked_id = @parked_id::text)

@@ -1,7 +1,8 @@
 SELECT l.lane, l.owner, l.epoch, l.low_water,
     CASE WHEN isfinite(l.leased_until) THEN greatest(extract(epoch FROM l.leased_until - clock_timestamp()), 0) ELSE 0 END::float8 AS lease_seconds,
-    greatest(pending.events - coalesce(ahead.events, 0), 0)::bigint AS pending,
-    coalesce(extract(epoch FROM clock_timestamp() - oldest.created_at), 0)::float8 AS oldest_seconds,
+    (greatest(pending.events - coalesce(ahead.events, 0), 0) + aside.settled)::bigint AS pending,
+    coalesce(extract(epoch FROM clock_timestamp() - least(oldest.created_at, first_aside.created_at)), 0)::float8 AS oldest_seconds,
+    aside.events AS set_aside,
     coalesce(parked.events, 0)::bigint AS parked
 FROM factline.outbox_lane l
 CROSS JOIN LATERAL (
@@ -21,7 +22,7 @@ LEFT JOIN LATERAL (
         FROM factline.outbox_receipt r CROSS JOIN LATERAL unnest(r.positions) AS p(position)
         WHERE r.lane = l.lane AND r.last_position > l.low_water AND p.position > l.low_water
     ) + (
-        SELECT count(*) FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.position > l.low_water
+        SELECT count(*) FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.position > l.low_water AND k.shelf IS NULL
     ) AS events
 ) AS ahead ON true
 LEFT JOIN LATERAL (
@@ -30,6 +31,16 @@ LEFT JOIN LATERAL (
     ORDER BY e.position LIMIT 1
 ) AS oldest ON pending.events > coalesce(ahead.events, 0)
 LEFT JOIN LATERAL (
-    SELECT count(*) AS events FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.skipped_at IS NULL
+    SELECT count(*) AS events FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.skipped_at IS NULL AND k.shelf IS NULL
 ) AS parked ON true
+CROSS JOIN LATERAL (
+    -- Those up to the mark are counted nowhere else.
+    SELECT count(*) AS events, count(*) FILTER (WHERE page.position <= l.low_water) AS settled
+    FROM (SELECT k.position FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.shelf IS NOT NULL LIMIT @aside_limit::int) AS page
+) AS aside
+LEFT JOIN LATERAL (
+    SELECT k.created_at FROM factline.outbox_parked k
+    WHERE k.lane = l.lane AND k.shelf IS NOT NULL
+    ORDER BY k.position LIMIT 1
+) AS first_aside ON aside.events > 0
 ORDER BY l.lane

@@ -1,0 +1,286 @@
+package outbox
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// This is the second way of a lane's events to the log: what the broker does
+// not accept because of its topic or partition leaves the lane's chunk, waits on
+// a shelf in the database, and is sent from there. A key is on one of the two
+// ways alone, so that chunks of both may be in flight at once.
+
+// probeEvents is how much is read of a shelf that was refused last.
+const probeEvents = 16
+
+// refusal is when what the broker refused may be tried again.
+type refusal struct {
+	retry
+	why error
+}
+
+// isRefused returns the shelf for an event of at which the broker refuses now,
+// whoever found out.
+func (l *loop) isRefused(at shelf) (shelf, bool) {
+	for _, s := range []shelf{at, {topic: at.topic}} {
+		if l.refusals[s] != nil {
+			return s, true
+		}
+	}
+	return at, false
+}
+
+// sift takes out of the chunks that are next what must wait on a shelf. It runs
+// before they are sent, so that no fence is with a sender.
+func (l *loop) sift() {
+	if len(l.idle) == 0 {
+		return
+	}
+	for _, lane := range l.lanes {
+		c := lane.next
+		if c == nil || c.isRelease || lane.sending != nil || !lane.isOpen() || len(lane.shelves)+len(l.refusals) == 0 {
+			continue
+		}
+		var aside []asideRow
+		c.rows = slices.DeleteFunc(c.rows, func(r outRow) bool {
+			s, waits := l.shelfOf(lane, r)
+			if waits {
+				aside = append(aside, asideRow{r.position, s})
+			}
+			return waits
+		})
+		if len(aside) == 0 {
+			continue
+		}
+		lane.settling++
+		l.finished = append(l.finished, settlement{lane: lane, aside: lane.setAside(aside)})
+		if len(c.rows) == 0 {
+			lane.next = nil
+			l.forget(c)
+		} else {
+			c.first = c.rows[0].position
+		}
+	}
+}
+
+func (l *loop) shelfOf(lane *lane, r outRow) (shelf, bool) {
+	at := l.relay.partitions.shelf(r.topic, r.key)
+	if s, found := lane.shelfFor(at); found {
+		return s, true
+	}
+	return l.isRefused(at)
+}
+
+// takeRefused takes out of a chunk what the broker did not accept because of its
+// topic or partition. All that is left of such a partition goes with it.
+func (l *loop) takeRefused(c *chunk) (aside []asideRow) {
+	refused := map[shelf]struct{}{}
+	for _, r := range c.rows {
+		if why, found := c.unaccepted[fenceKey(r.topic, r.key)]; found {
+			at := l.relay.partitions.shelf(r.topic, r.key)
+			refused[at] = struct{}{}
+			if l.refusals[at] == nil {
+				l.refuse(at, why)
+			}
+		}
+	}
+	c.unaccepted = nil
+	c.rows = slices.DeleteFunc(c.rows, func(r outRow) bool {
+		at := l.relay.partitions.shelf(r.topic, r.key)
+		_, waits := refused[at]
+		if waits {
+			at, _ = c.lane.shelfFor(at)
+			aside = append(aside, asideRow{r.position, at})
+		}
+		return waits
+	})
+	return aside
+}
+
+func (l *loop) refuse(s shelf, why error) {
+	if l.refusals == nil {
+		l.refusals = map[shelf]*refusal{}
+	}
+	if l.refusals[s] == nil {
+		l.refusals[s] = &refusal{}
+	}
+	l.refusals[s].failed(firstRetry, maxShelfRetry)
+	l.refusals[s].why = why
+}
+
+// nextShelf is which shelf is to be read next, and when: one that is accepted at
+// once, one that was refused when its pause ends and by one lane at a time. No
+// lane means none.
+func (l *loop) nextShelf() (next *lane, from shelf, due time.Time) {
+	tried := map[shelf]struct{}{}
+	for _, lane := range l.lanes {
+		if lane.aside != nil {
+			tried[lane.aside.shelf] = struct{}{}
+		}
+	}
+	for _, lane := range l.lanes {
+		if lane.aside != nil || lane.isAsideSettling || !lane.canStart() || lane.isReleasing() {
+			continue
+		}
+		for s := range lane.shelves {
+			at := time.Time{}
+			if refused := l.refusals[s]; refused != nil {
+				at = refused.at
+				if _, isTried := tried[s]; isTried {
+					continue
+				}
+			}
+			if lane.mayLeave(s) && (next == nil || at.Before(due)) {
+				next, from, due = lane, s, at
+			}
+		}
+	}
+	return next, from, due
+}
+
+// readShelf reads what is to leave a shelf. It reports whether it reads. Between
+// two such reads the lanes have their turn.
+func (l *loop) readShelf(ctx context.Context) bool {
+	if l.wasShelf {
+		l.wasShelf = false
+		if !time.Now().Before(l.readDue()) && len(l.hungry()) > 0 {
+			return false
+		}
+	}
+	lane, from, due := l.nextShelf()
+	if lane == nil || time.Now().Before(due) {
+		return false
+	}
+	l.wasShelf = true
+	page := l.relay.cfg.ChunkEvents
+	if l.refusals[from] != nil {
+		page = min(page, probeEvents)
+	}
+	state := lane.shelves[from]
+	state.isChanged = state.unrecorded > 0
+	lane.aside = &chunk{lane: lane, isRelease: true, shelf: from}
+	l.startRead(ctx, func(limited context.Context) readResult {
+		res := l.relay.store.readShelf(limited, lane, from, page)
+		res.isShort = len(res.lanes) > 0 && len(res.lanes[0].rows) < page
+		return res
+	})
+	return true
+}
+
+func (l *loop) tookShelf(res readResult) {
+	lane := res.request.lanes[0].lane
+	c := lane.aside
+	state := lane.shelves[c.shelf]
+	if res.err != nil || l.lanes[lane.id] != lane || !lane.canStart() {
+		lane.aside = nil
+		if res.err != nil && !interrupted(res.err) {
+			l.relay.metrics.failure("read")
+			l.log.Warn("outbox events that were set aside are not read yet", "lane", lane.id, "topic", c.shelf.topic, "error", res.err)
+			l.refuse(c.shelf, res.err)
+		}
+		return
+	}
+	got := &res.lanes[0]
+	isAccepted := l.refusals[c.shelf] == nil
+	if len(got.rows) == 0 {
+		lane.aside = nil
+		if state.isClosing = state.isChanged && isAccepted; !state.isChanged {
+			delete(lane.shelves, c.shelf)
+			l.prune(c.shelf)
+		}
+		return
+	}
+	state.isClosing = res.isShort && isAccepted
+	c.rows, c.first, c.parkedMicros = got.rows, got.rows[0].position, res.parkedMicros
+	c.useMemory(got.memory)
+	got.memory = nil
+}
+
+// prune forgets the refusal of what no lane has to try any more.
+func (l *loop) prune(s shelf) {
+	for _, lane := range l.lanes {
+		if lane.shelves[s] != nil {
+			return
+		}
+	}
+	delete(l.refusals, s)
+}
+
+// asideRound is what of shelves is to be sent together: what flows apart from
+// what was refused, and fails slowly perhaps.
+func (l *loop) asideRound() (flowing, refused []*chunk) {
+	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
+		lane := l.lanes[id]
+		if c := lane.aside; c != nil && len(c.rows) > 0 && lane.canStart() {
+			if l.refusals[c.shelf] == nil {
+				flowing = append(flowing, c)
+			} else {
+				refused = append(refused, c)
+			}
+		}
+	}
+	return flowing, refused
+}
+
+// dispatchAside gives what comes from shelves to one sender at most, so that the
+// other one is left to the lanes.
+func (l *loop) dispatchAside() {
+	if len(l.idle) == 0 || l.isAsideSending || time.Now().After(l.trustedUntil) {
+		return
+	}
+	round, refused := l.asideRound()
+	if len(round) == 0 {
+		round = refused
+	}
+	if len(round) == 0 {
+		return
+	}
+	for _, c := range round {
+		c.lane.isAsideSending, c.lane.asideSince = true, time.Now()
+	}
+	l.isAsideSending = true
+	l.send(round)
+}
+
+// finishAside hands on what of a shelf is settled. The rest is read again.
+func (l *loop) finishAside(c *chunk) {
+	lane := c.lane
+	lane.aside, lane.isAsideSending = nil, false
+	if len(c.sent)+len(c.parked) > 0 {
+		lane.settling++
+		lane.isAsideSettling = true
+		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, isRelease: true, isAside: true})
+		if len(c.parked) > 0 {
+			lane.hasFences, lane.unsure = true, true
+			l.logParked(lane, c.parked)
+		}
+	}
+	if len(c.rows) == 0 {
+		delete(l.refusals, c.shelf)
+	} else {
+		l.refuse(c.shelf, c.failure)
+		lane.shelves[c.shelf].isClosing = false
+		l.relay.metrics.failure("publish")
+	}
+	l.forget(c)
+}
+
+// unacceptedRetries is after how many refusals in a row a topic is reported.
+const unacceptedRetries = 3
+
+// reportUnaccepted names the topics of which events are set aside.
+func (l *loop) reportUnaccepted(now time.Time) {
+	topics := map[string]struct{}{}
+	var why error
+	for s, r := range l.refusals {
+		if r.failures >= unacceptedRetries {
+			topics[s.topic], why = struct{}{}, r.why
+		}
+	}
+	if len(topics) > 0 && isTime(&l.unacceptedSaid, now) {
+		l.log.Error("the broker accepts no events of some topics; these wait and all others are published; make the topic, let the relay write to it, or bring back its partitions",
+			"topics", slices.Sorted(maps.Keys(topics)), "error", why)
+	}
+}
