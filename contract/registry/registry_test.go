@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,11 +21,21 @@ import (
 	"factline.dev/platform/contracts"
 )
 
-const captured = "oms.order.events.v1-OrderCaptured"
+const (
+	captured = "oms.order.events.v1-OrderCaptured"
+	paid     = "shop.basket.events.v1-BasketPaid"
+)
 
-func load(t *testing.T) *contract.Catalogue {
+func load(t *testing.T) *contract.Catalogue { return loadFrom(t, contracts.FS()) }
+
+// loadShop loads a catalogue of a few events.
+func loadShop(t *testing.T) *contract.Catalogue {
+	return loadFrom(t, os.DirFS("../lint/testdata/shop"))
+}
+
+func loadFrom(t *testing.T, files fs.FS) *contract.Catalogue {
 	t.Helper()
-	c, err := contract.Load(contracts.FS())
+	c, err := contract.Load(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +193,7 @@ func TestASchemaRefIsResolvedOverHTTP(t *testing.T) {
 
 func TestAPushRegistersWhatIsMissingOnce(t *testing.T) {
 	t.Parallel()
-	c, fake := load(t), srfake.New()
+	c, fake := loadShop(t), srfake.New()
 	t.Cleanup(fake.Close)
 	cl := client(t, fake.URL())
 	outcomes := func(dryRun bool) map[registry.Outcome]int {
@@ -197,17 +209,17 @@ func TestAPushRegistersWhatIsMissingOnce(t *testing.T) {
 		return counts
 	}
 	all := len(c.Events())
-	if got := outcomes(true); got[registry.Missing] != all || fake.SubjectExists(captured) {
+	if got := outcomes(true); got[registry.Missing] != all || fake.SubjectExists(paid) {
 		t.Errorf("a dry run says %v", got)
 	}
-	if got := outcomes(false); got[registry.Registered] != all || !fake.SubjectExists(captured) {
+	if got := outcomes(false); got[registry.Registered] != all || !fake.SubjectExists(paid) {
 		t.Errorf("the first push says %v", got)
 	}
 	if got := outcomes(false); got[registry.Present] != all {
 		t.Errorf("the second push says %v", got)
 	}
-	held, err := cl.SchemaByVersion(t.Context(), captured, 1)
-	e, _ := c.Event("OrderCaptured", 1)
+	held, err := cl.SchemaByVersion(t.Context(), paid, 1)
+	e, _ := c.Event("BasketPaid", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,10 +228,10 @@ func TestAPushRegistersWhatIsMissingOnce(t *testing.T) {
 
 func TestAPushGoesOnAfterARefusalAndStopsWithoutARegistry(t *testing.T) {
 	t.Parallel()
-	c, fake := load(t), srfake.New()
+	c, fake := loadShop(t), srfake.New()
 	t.Cleanup(fake.Close)
 	fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, captured+"/versions") {
+		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, paid+"/versions") {
 			return false
 		}
 		w.WriteHeader(http.StatusConflict)
@@ -228,11 +240,11 @@ func TestAPushGoesOnAfterARefusalAndStopsWithoutARegistry(t *testing.T) {
 	})
 	report, err := registry.Push(t.Context(), client(t, fake.URL()), c, false)
 	refused, ok := errors.AsType[*registry.PushError](err)
-	if !ok || refused.Subject != captured || len(report) != len(c.Events()) {
+	if !ok || refused.Subject != paid || len(report) != len(c.Events()) {
 		t.Errorf("%d of %d in the report, %v", len(report), len(c.Events()), err)
 	}
 	for _, p := range report {
-		if (p.Outcome == registry.Refused) != (p.Subject == captured) {
+		if (p.Outcome == registry.Refused) != (p.Subject == paid) {
 			t.Errorf("%s is %s", p.Subject, p.Outcome)
 		}
 	}

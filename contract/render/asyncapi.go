@@ -120,6 +120,15 @@ type (
 	}
 )
 
+// tags names each once, as the language demands.
+func tags(names ...string) []tag {
+	var all []tag
+	for _, name := range slices.Compact(names) {
+		all = append(all, tag{name})
+	}
+	return all
+}
+
 func messageName(e *contract.Event) string { return fmt.Sprintf("%s.v%d", e.Type, e.Version) }
 
 func (d *asyncAPI) addMessage(c *contract.Catalogue, e *contract.Event) error {
@@ -150,14 +159,10 @@ func (d *asyncAPI) addMessage(c *contract.Catalogue, e *contract.Event) error {
 
 // addChannel adds a topic and what its owner and other producers send to it.
 func (d *asyncAPI) addChannel(c *contract.Catalogue, t *contract.Topic) {
-	config := map[string]any{"cleanup.policy": []string{t.CleanupPolicy}, "max.message.bytes": t.MaxMessageBytes}
-	if t.RetentionMs > 0 {
-		config["retention.ms"] = t.RetentionMs
-	}
 	ch := channel{
 		Address: t.Name, Title: t.Name, Description: t.Description, Messages: map[string]reference{},
-		Tags:     []tag{{t.Category}, {t.Visibility}},
-		Bindings: kafka(map[string]any{"topic": t.Name, "partitions": t.Partitions.Production, "topicConfiguration": config}),
+		Tags:     tags(t.Category, t.Visibility),
+		Bindings: kafkaTopic(t.Name, t.Partitions.Production, t.CleanupPolicy, t.RetentionMs, t.MaxMessageBytes),
 		Owner:    t.Owner, Classification: t.Classification,
 	}
 	sent := map[string][]reference{}
@@ -179,6 +184,9 @@ func (d *asyncAPI) addChannel(c *contract.Catalogue, t *contract.Topic) {
 func (d *asyncAPI) addReceives(c *contract.Catalogue, s *contract.Service) {
 	for _, g := range s.Groups {
 		for _, sub := range g.Topics {
+			if derived, ok := c.Derived(sub.Name); ok {
+				d.addDerived(derived)
+			}
 			op := operation{
 				Action: "receive", Summary: g.Purpose, Channel: reference{"#/channels/" + sub.Name}, Messages: []reference{}, Mode: sub.Mode,
 				Bindings: kafka(map[string]any{"groupId": map[string]any{"type": "string", "enum": []string{g.Name}}}),
@@ -191,6 +199,28 @@ func (d *asyncAPI) addReceives(c *contract.Catalogue, s *contract.Service) {
 			d.Operations[g.Name+".receives."+sub.Name] = op
 		}
 	}
+}
+
+// addDerived adds a retry or dead-letter topic that a group reads. What stands on
+// it are records of the library, not events, so the channel names no message.
+func (d *asyncAPI) addDerived(t contract.DerivedTopic) {
+	kind := "Dead letters of " + t.Source + "."
+	if t.Tier != "" {
+		kind = "Events of " + t.Source + " that are tried again after " + t.Tier + "."
+	}
+	d.Channels[t.Name] = channel{
+		Address: t.Name, Title: t.Name, Description: kind, Messages: map[string]reference{}, Tags: tags("derived"),
+		Bindings: kafkaTopic(t.Name, t.Partitions.Production, t.CleanupPolicy, t.RetentionMs, t.MaxMessageBytes),
+		Owner:    t.Owner, Classification: t.Classification,
+	}
+}
+
+func kafkaTopic(name string, partitions int, cleanup string, retentionMs int64, maxMessageBytes int) map[string]any {
+	config := map[string]any{"cleanup.policy": []string{cleanup}, "max.message.bytes": maxMessageBytes}
+	if retentionMs > 0 {
+		config["retention.ms"] = retentionMs
+	}
+	return kafka(map[string]any{"topic": name, "partitions": partitions, "topicConfiguration": config})
 }
 
 func channelMessage(e *contract.Event) reference {
