@@ -39,6 +39,8 @@ type Field struct {
 	// Title and Description are the schema's words.
 	Title       string
 	Description string
+
+	location string
 }
 
 // Depth is how many objects and arrays the field lies inside.
@@ -189,7 +191,7 @@ func (f *flattener) object(v *view, prefix string, depth int) {
 		f.fields = append(f.fields, Field{
 			Path: at, Type: field.typeName(), Format: field.format, Enum: field.enumWords(),
 			Required: v.required[name], PII: f.set.marked(field, piiKeyword),
-			Title: field.title, Description: field.description,
+			Title: field.title, Description: field.description, location: v.properties[name].Location,
 		})
 		f.children(field, at, depth)
 	}
@@ -220,7 +222,7 @@ func (s *schemaSet) marked(v *view, keyword string) bool {
 
 func pointAt(doc any, pointer string) any {
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		token = unescapeToken(token)
 		switch node := doc.(type) {
 		case map[string]any:
 			if token == "" && pointer == "" {
