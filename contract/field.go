@@ -241,3 +241,24 @@ func pointAt(doc any, pointer string) any {
 	}
 	return doc
 }
+
+// Envelope reports whether the schema declares a field of the envelope, such as
+// tenantId, and whether every event must have it.
+func (e *Event) Envelope(field string) (declared, required bool) {
+	v := gather(e.schema)
+	return v.properties[field] != nil, v.required[field]
+}
+
+// SchemaFiles are the files of the folder that the event's schema is made of:
+// its own and every shared one that it refers to.
+func (e *Event) SchemaFiles() []string {
+	var files []string
+	for _, s := range reachable(e.schema) {
+		url, _, _ := strings.Cut(s.Location, "#")
+		if file := strings.TrimPrefix(url, e.schemas.base); !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}

@@ -157,16 +157,12 @@ func (l *loader) checkKey(e *Event) {
 // where the event refers to one, and the event's own file where nobody knows.
 func (l *loader) culprit(e *Event, err error) (file string, line int) {
 	location := ""
-	var invalid *jsonschema.SchemaValidationError
-	var ref *jsonschema.JSONPointerNotFoundError
-	switch {
-	case errors.As(err, &invalid):
+	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		location = invalid.URL
-		var cause *jsonschema.ValidationError
-		if errors.As(invalid.Err, &cause) {
+		if cause, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
 			location += pointerTo(deepest(cause).InstanceLocation)
 		}
-	case errors.As(err, &ref):
+	} else if ref, ok := errors.AsType[*jsonschema.JSONPointerNotFoundError](err); ok {
 		location = ref.URL
 	}
 	if file, line = l.schemas.position(location); line > 0 {
