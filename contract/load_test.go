@@ -106,7 +106,7 @@ func TestAMissingKeyIsReportedWhereItBelongs(t *testing.T) {
 	files := shop(t)
 	replace(t, files, "services.yaml", "    trust: EDGE\n", "")
 	_, err := contract.Load(files)
-	if want := "contract: load services.yaml:12: services[1].trust: is missing"; err == nil || err.Error() != want {
+	if want := "contract: load services.yaml:13: services[1].trust: is missing"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

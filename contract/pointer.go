@@ -16,7 +16,7 @@ func (e *Event) FieldPosition(path string) (file string, line int) {
 	if !ok {
 		return e.schemaFile, 0
 	}
-	return e.schemas.position(f.location)
+	return e.schemas.position(f.locations[0])
 }
 
 // position turns the location of a compiled schema into file and line.

@@ -33,7 +33,7 @@ type Waiver struct {
 // approvals.yaml says it. Package policy judges it. Read only.
 type Approval struct {
 	// Fingerprint is that of the change, 64 hexadecimal digits. It covers what
-	// changed and who is hurt, so that an approval never fits another change.
+	// was and what is now, so that an approval never fits another change.
 	Fingerprint string `json:"fingerprint"`
 	// Change says in words what was approved, for the reader of the file.
 	Change string `json:"change"`

@@ -49,7 +49,7 @@ func questions() []question {
 }
 
 func fact(s subject) []string {
-	return s.each(func(e *contract.Event) string { return e.Type + ": " + e.Description })
+	return s.each(func(e *contract.Event) string { return strings.TrimSpace(e.Description) })
 }
 
 func producer(s subject) []string {
