@@ -3,6 +3,7 @@ package compat
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -16,9 +17,10 @@ const (
 	Breaking   Verdict = "breaking"
 )
 
+func rank(v Verdict) int { return slices.Index([]Verdict{Compatible, Unknown, Breaking}, v) }
+
 func worse(a, b Verdict) Verdict {
-	rank := map[Verdict]int{Compatible: 1, Unknown: 2, Breaking: 3}
-	if rank[b] > rank[a] {
+	if rank(b) > rank(a) {
 		return b
 	}
 	return a

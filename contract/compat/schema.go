@@ -13,9 +13,10 @@ import (
 // Schema is a JSON Schema that was read and compiled.
 type Schema struct {
 	name     string
-	doc      any
+	url      string
 	docs     map[string]any // every document that was read, by URL
 	compiled *jsonschema.Schema
+	dynamic  map[string]*jsonschema.Schema // where a $dynamicRef leads in every scope
 }
 
 // SchemaError is what keeps bytes from being a usable schema.
@@ -60,16 +61,59 @@ func parse(name string, text []byte, url string, f *folder) (_ *Schema, err erro
 	f.bases = []string{standalone}
 	if id := idOf(doc); id != "" {
 		url = id
-		if base, ok := strings.CutSuffix(id, "/"+name); ok {
+		if base, ok := strings.CutSuffix(id, "/"+path.Clean(name)); ok {
 			f.bases = append(f.bases, base+"/")
 		}
 	}
 	f.docs = map[string]any{url: doc}
-	compiled, err := f.compile(url, doc)
+	compiler, err := f.compiler(url, doc)
 	if err != nil {
 		return nil, &SchemaError{Name: name, Problem: oneLine(err)}
 	}
-	return &Schema{name: name, doc: doc, docs: f.docs, compiled: compiled}, nil
+	compiled, err := compiler.Compile(url)
+	if err != nil {
+		return nil, &SchemaError{Name: name, Problem: oneLine(err)}
+	}
+	s := &Schema{name: name, url: url, docs: f.docs, compiled: compiled}
+	s.dynamic = dynamicTargets(compiler, s)
+	return s, nil
+}
+
+// dynamicTargets finds the anchors that a dynamic reference cannot mistake: one
+// in the root, which is in every scope as the outermost, or the only one of its
+// name.
+func dynamicTargets(compiler *jsonschema.Compiler, s *Schema) map[string]*jsonschema.Schema {
+	anchors := map[string]int{}
+	for _, doc := range s.docs {
+		countAnchors(doc, anchors)
+	}
+	targets := map[string]*jsonschema.Schema{}
+	for anchor, n := range anchors {
+		target, err := compiler.Compile(s.url + "#" + anchor)
+		switch {
+		case err == nil && target.DynamicAnchor == anchor:
+			targets[anchor] = target
+		case n == 1:
+			targets[anchor] = nil // the reference's own target
+		}
+	}
+	return targets
+}
+
+func countAnchors(value any, anchors map[string]int) {
+	switch v := value.(type) {
+	case map[string]any:
+		if anchor, ok := v["$dynamicAnchor"].(string); ok {
+			anchors[anchor]++
+		}
+		for _, member := range v {
+			countAnchors(member, anchors)
+		}
+	case []any:
+		for _, element := range v {
+			countAnchors(element, anchors)
+		}
+	}
 }
 
 // idOf returns an absolute $id without its fragment.
@@ -93,15 +137,12 @@ type folder struct {
 	docs  map[string]any
 }
 
-func (f *folder) compile(url string, doc any) (*jsonschema.Schema, error) {
+func (f *folder) compiler(url string, doc any) (*jsonschema.Compiler, error) {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
 	c.UseLoader(f)
-	if err := c.AddResource(url, doc); err != nil {
-		return nil, err
-	}
-	return c.Compile(url)
+	return c, c.AddResource(url, doc)
 }
 
 var errOutside = errors.New("it is not in the schema's folder; refer to a file of the folder by relative path")
