@@ -8,10 +8,14 @@ import (
 	"strings"
 )
 
-// FieldPosition is where the schema of a payload field stands: a file of the
-// folder, which is a shared schema's where the field is referred to, and the
-// line in it. Line 0 means that the field is not declared.
+// FieldPosition is where the schema of a payload field stands, or of the payload
+// for an empty path: a file of the folder, which is a shared schema's where the
+// field is referred to, and the line in it. Line 0 means that the field is not
+// declared.
 func (e *Event) FieldPosition(path string) (file string, line int) {
+	if path == "" {
+		return e.schemas.position(gather(e.schema).properties["payload"].Location)
+	}
 	f, ok := e.Field(path)
 	if !ok {
 		return e.schemaFile, 0

@@ -108,7 +108,9 @@ func (c *Change) settle(t *contract.Topic, approvals []*contract.Approval, today
 	}
 	verdict, why := judge(c.Kind, strictness, len(c.Hurt) > 0)
 	c.Verdict, c.Fingerprint = verdict, c.fingerprint()
-	c.Message += "; " + why
+	if verdict != Compatible {
+		c.Message += "; " + why
+	}
 	c.Failed = verdict == Breaking || verdict == Unknown || verdict == Risky && strictness == strict
 	if c.Failed {
 		c.approve(approvals, today)

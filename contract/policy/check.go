@@ -96,14 +96,12 @@ func (c *checker) event(before *contract.Event) error {
 	}
 	d := &diff{before: before, after: after}
 	d.fields()
-	for _, change := range d.changes {
-		c.add(c.stricter(after.Topic), change)
-	}
 	results, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile())
 	if err != nil {
 		return err
 	}
-	for _, change := range unexplained(d, results, "/payload") {
+	rest := unexplained(d, results, "/payload")
+	for _, change := range append(d.changes, rest...) {
 		c.add(c.stricter(after.Topic), change)
 	}
 	return nil

@@ -66,7 +66,7 @@ func (d *diff) position(path string) (file string, line int) {
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return d.after.SchemaFile(), 0
+	return d.after.FieldPosition("")
 }
 
 func keywords(e *contract.Event, path string) string {
@@ -98,7 +98,7 @@ func (d *diff) gone(f contract.Field, come *[]contract.Field) {
 	readers := d.readers(f.Path)
 	message := "was optional and is gone, and no declared consumer reads it"
 	if len(readers) > 0 {
-		message = "was optional and is gone, and " + strings.Join(readers, ", ") + " read it"
+		message = "was optional and is gone, and is read by " + strings.Join(readers, ", ")
 	}
 	d.put(OptionalRemoved, f.Path, message, readers)
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,12 +84,12 @@ func parent(path string) string { return path[:max(0, strings.LastIndexByte(path
 
 func (d *diff) change(f compat.Finding, path string) Change {
 	c := Change{
-		Kind: SchemaUndecided, Subject: name(d.after), Path: path, Message: f.Rule + ": " + f.Message, Witness: f.Witness,
+		Kind: SchemaUndecided, Subject: name(d.after), Path: path, Message: "cannot be decided: " + f.Message, Witness: f.Witness,
 		Old: f.Rule + " " + string(f.Old), New: f.Rule + " " + string(f.New),
 		Directions: []string{f.Direction.String()}, Hurt: d.everyone(),
 	}
 	if f.Verdict == compat.Breaking {
-		c.Kind = SchemaBroken
+		c.Kind, c.Message = SchemaBroken, fmt.Sprintf("had %s %s and has %s", f.Rule, orNothing(f.Old), orNothing(f.New))
 	}
 	c.File, c.Line = d.position(path)
 	return c
@@ -128,4 +130,17 @@ func fieldPath(pointer, prefix string) string {
 		}
 	}
 	return path
+}
+
+// longestValue is how much of a keyword's value a message shows.
+const longestValue = 120
+
+func orNothing(value json.RawMessage) string {
+	switch {
+	case len(value) == 0:
+		return "none"
+	case len(value) > longestValue:
+		return strings.ToValidUTF8(string(value[:longestValue]), "") + "…"
+	}
+	return string(value)
 }

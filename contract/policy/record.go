@@ -88,7 +88,7 @@ func (c *checker) topic(before *contract.Topic) {
 	}
 	put(before.Owner != after.Owner, OwnerChanged, "owner", before.Owner, after.Owner, "was owned by %s and is owned by %s")
 	put(before.RetentionMs > after.RetentionMs && after.CleanupPolicy != "compact", RetentionShortened, "retentionMs",
-		before.Retention().String(), after.Retention().String(), "kept records for %s and keeps them for %s")
+		inDays(before.Retention()), inDays(after.Retention()), "kept records for %s and keeps them for %s")
 	put(before.Archive && !after.Archive, ArchiveDropped, "archive", "true", "false", "was archived (%s) and is not any more (%s)")
 	put(before.CleanupPolicy != after.CleanupPolicy, CompactionChanged, "cleanupPolicy", before.CleanupPolicy, after.CleanupPolicy, "had the cleanup policy %s and has %s")
 	put(before.Partitions.Production != after.Partitions.Production, PartitionsChanged, "partitions.production",
@@ -96,6 +96,13 @@ func (c *checker) topic(before *contract.Topic) {
 	put(before.Classification != after.Classification, classKind(before.Classification, after.Classification), "classification",
 		before.Classification, after.Classification, "was of class %q and is of class %q")
 	put(strictnessOf(after) > strictnessOf(before), VisibilityNarrowed, "visibility", before.Visibility, after.Visibility, "was %s and is %s")
+}
+
+func inDays(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
 }
 
 // groupsOn are the groups that either state has on a topic.
