@@ -3,10 +3,13 @@ package policy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"factline.dev/contract"
@@ -28,15 +31,8 @@ func Check(ctx context.Context, old, now State, today time.Time) ([]Change, erro
 	for _, t := range old.Catalogue.Topics() {
 		c.topic(t)
 	}
-	for _, e := range old.Catalogue.Events() {
-		if err := c.event(e); err != nil {
-			return nil, err
-		}
-	}
-	for _, e := range now.Catalogue.Events() {
-		if err := c.version(e); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(c.each(old.Catalogue.Events(), (*checker).event), c.each(now.Catalogue.Events(), (*checker).version)); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(c.changes, Change.compare)
 	return c.changes, ctx.Err()
@@ -47,6 +43,28 @@ type checker struct {
 	old, now State
 	today    time.Time
 	changes  []Change
+}
+
+// each judges every event, as many at a time as there are processors: one shared
+// schema can change all of them.
+func (c *checker) each(events []*contract.Event, judge func(*checker, *contract.Event) error) error {
+	parts := make([]checker, len(events))
+	errs := make([]error, len(events))
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	for i, e := range events {
+		free <- struct{}{}
+		running.Go(func() {
+			defer func() { <-free }()
+			parts[i] = checker{ctx: c.ctx, old: c.old, now: c.now, today: c.today}
+			errs[i] = judge(&parts[i], e)
+		})
+	}
+	running.Wait()
+	for _, part := range parts {
+		c.changes = append(c.changes, part.changes...)
+	}
+	return errors.Join(errs...)
 }
 
 // add settles a change of a topic or of an event on it.
@@ -96,11 +114,11 @@ func (c *checker) event(before *contract.Event) error {
 	}
 	d := &diff{before: before, after: after}
 	d.fields()
-	results, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile())
+	result, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile())
 	if err != nil {
 		return err
 	}
-	rest := unexplained(d, results, "/payload")
+	rest := unexplained(d, result, "/payload")
 	for _, change := range append(d.changes, rest...) {
 		c.add(c.stricter(after.Topic), change)
 	}
@@ -129,20 +147,16 @@ func (c *checker) schemaDiffers(before, after *contract.Event) (bool, error) {
 }
 
 // compare asks the engine in both directions.
-func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile string) ([]compat.Result, error) {
+func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile string) (compat.Result, error) {
 	old, err := compat.Load(oldFS, oldFile)
 	if err != nil {
-		return nil, fmt.Errorf("policy: compare with the older %s: %w", oldFile, err)
+		return compat.Result{}, fmt.Errorf("policy: compare with the older %s: %w", oldFile, err)
 	}
 	next, err := compat.Load(newFS, newFile)
 	if err != nil {
-		return nil, fmt.Errorf("policy: compare %s: %w", newFile, err)
+		return compat.Result{}, fmt.Errorf("policy: compare %s: %w", newFile, err)
 	}
-	var results []compat.Result
-	for _, direction := range []compat.Direction{compat.Backward, compat.Forward} {
-		results = append(results, compat.Compare(c.ctx, old, next, compat.Options{Direction: direction, Evolvable: true}))
-	}
-	return results, nil
+	return compat.Compare(c.ctx, old, next, compat.Options{Direction: compat.Full, Evolvable: true}), nil
 }
 
 // groups are the consumers that either state declares.

@@ -17,8 +17,9 @@
 // Every schema that differs, directly or in what it refers to, is compared in
 // both directions, and with every earlier version of the event on the same topic.
 // What could not be decided fails as a break does. The same two folders give the
-// same changes, fingerprints and order on the same day. Nothing touches the
-// network, and comparing is bounded per schema by package compat.
+// same changes, fingerprints and order on the same day, unless a comparison runs
+// out of its time. Nothing touches the network, and comparing is bounded per
+// schema by package compat.
 //
 // # What fails how
 //

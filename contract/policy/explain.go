@@ -13,21 +13,15 @@ import (
 // unexplained turns what the engine found into changes, except where a change of
 // a field says it already: to that one it lends its witness. prefix is where the
 // payload is in the compared documents.
-func unexplained(d *diff, results []compat.Result, prefix string) []Change {
+func unexplained(d *diff, r compat.Result, prefix string) []Change {
+	findings := r.Findings
+	if len(findings) == 0 && r.Verdict != compat.Compatible {
+		findings = []compat.Finding{{Rule: "schema", Verdict: r.Verdict, Direction: r.Direction, Message: r.Reason, Witness: r.Witness}}
+	}
 	var found []Change
-	for _, r := range results {
-		if r.Verdict == compat.Compatible {
-			continue
-		}
-		findings := r.Findings
-		if len(findings) == 0 {
-			findings = []compat.Finding{{Rule: "schema", Verdict: r.Verdict, Direction: r.Direction, Message: r.Reason, Witness: r.Witness}}
-		}
-		for _, f := range findings {
-			path := fieldPath(f.Path, prefix)
-			if explained(d, f, path) {
-				continue
-			}
+	for _, f := range findings {
+		path := fieldPath(f.Path, prefix)
+		if !explained(d, f, path) {
 			found = add(found, d.change(f, path))
 		}
 	}

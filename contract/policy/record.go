@@ -154,11 +154,11 @@ func (c *checker) successor(older, e *contract.Event) {
 
 func (c *checker) beside(older, e *contract.Event) error {
 	was, is := payloadOf(c.now.FS, older), payloadOf(c.now.FS, e)
-	results, err := c.compare(was, payloadFile(older), is, payloadFile(e))
+	result, err := c.compare(was, payloadFile(older), is, payloadFile(e))
 	if err != nil {
 		return err
 	}
-	for _, change := range unexplained(&diff{before: older, after: e}, results, "") {
+	for _, change := range unexplained(&diff{before: older, after: e}, result, "") {
 		if change.Kind == SchemaBroken {
 			change.Kind = VersionAdded
 		}
