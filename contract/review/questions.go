@@ -54,7 +54,11 @@ func fact(s subject) []string {
 
 func producer(s subject) []string {
 	return s.each(func(e *contract.Event) string {
-		return fmt.Sprintf("%s alone produces it, as its schema fixes, and counts the versions of %s on %s", e.OwnerService, e.AggregateType, e.Topic)
+		fixed := "its schema does not fix the producer"
+		if name, ok := e.Const("producer"); ok {
+			fixed = fmt.Sprintf("its schema takes it from %v alone", name)
+		}
+		return fmt.Sprintf("%s produces it and counts the versions of %s on %s; %s", e.OwnerService, e.AggregateType, e.Topic, fixed)
 	})
 }
 
@@ -147,8 +151,11 @@ func retention(s subject) []string {
 		return []string{"the latest record of each key is kept for ever (compact)"}
 	}
 	text := fmt.Sprintf("records are kept for %s", inDays(t.Retention()))
+	if t.RetentionMs == 0 {
+		text = "how long records are kept is not stated"
+	}
 	if t.Archive {
-		text += " and archived"
+		text += ", and archived"
 	}
 	return []string{fmt.Sprintf("%s; the last retry ends %s after the first attempt, dead letters are kept for %s", text, chain(t),
 		inDays(time.Duration(t.DeadLetter.RetentionMs)*time.Millisecond))}
