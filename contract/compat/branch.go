@@ -198,7 +198,8 @@ func (b *branch) split(at int) answer {
 
 // irrelevant finds a refusal that what has to be kept brings along anyway, such
 // as that of another branch of a union with a discriminator. Without it unions
-// of many branches multiply.
+// of many branches multiply. What has to be kept must not count on the refusal
+// itself, so schemas that refuse something are left out.
 func (b *branch) irrelevant() (at, rests int, ok bool) {
 	refusals := 0
 	for _, c := range b.choices {
@@ -211,7 +212,7 @@ func (b *branch) irrelevant() (at, rests int, ok bool) {
 	}
 	var kept problem
 	for l := range b.signs {
-		if l > 0 {
+		if l > 0 && !refusesParts(b.schemas[l]) {
 			kept = append(kept, l)
 		}
 	}
@@ -228,6 +229,10 @@ func (b *branch) irrelevant() (at, rests int, ok bool) {
 	return 0, 0, false
 }
 
+func refusesParts(s *jsonschema.Schema) bool {
+	return s.Not != nil || s.If != nil || len(s.OneOf) > 0 || slices.ContainsFunc(inPlace(s), refusesParts)
+}
+
 func (b *branch) leaf() answer {
 	switch b.kind {
 	case numberKind:
@@ -240,14 +245,19 @@ func (b *branch) leaf() answer {
 	return b.solveObject()
 }
 
-// exclude asks for a document that differs from a scalar.
-func exclude(value any) constraint {
+// exclude asks for a document that differs from the scalars, all of its kind.
+func exclude(values []any) constraint {
 	return func(b *branch) bool {
-		switch kindOf(value) {
-		case numberKind:
-			add(&b.number.excluded, exact(value))
-		case stringKind:
-			add(&b.text.excluded, value.(string))
+		if b.kind == numberKind {
+			b.number.excluded = slices.Clip(b.number.excluded)
+			for _, value := range values {
+				b.number.excluded = append(b.number.excluded, exact(value))
+			}
+			return true
+		}
+		b.text.excluded = slices.Clip(b.text.excluded)
+		for _, value := range values {
+			b.text.excluded = append(b.text.excluded, value.(string))
 		}
 		return true
 	}

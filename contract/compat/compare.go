@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -73,12 +74,33 @@ func compare(ctx context.Context, writer, reader *Schema, d Direction, o Options
 		c.asked[f.of(q.schema)] = q
 		c.places[q.place()] = q
 	}
-	for _, q := range requirements(to) {
-		if _, same := c.asked[f.of(q.schema)]; !same && len(c.findings) < maxFindings {
-			c.check(q)
+	c.checkAll(requirements(to))
+	return c.findings, c.engine.steps
+}
+
+// checkAll leaves to the end what says again what other requirements say: a
+// schema that comes up within itself, and an unevaluated keyword, which looks at
+// everything beside it.
+func (c *comparison) checkAll(all []requirement) {
+	var plain, last []requirement
+	var others problem
+	for _, q := range all {
+		if q.rule == "schema" || strings.HasPrefix(q.rule, "unevaluated") {
+			last = append(last, q)
+			continue
+		}
+		plain = append(plain, q)
+		others = append(others, c.engine.keep(q.schema))
+	}
+	for _, q := range plain {
+		c.check(q, c.whole)
+	}
+	broken := slices.ContainsFunc(c.findings, func(f Finding) bool { return f.Verdict == Breaking })
+	for _, q := range last {
+		if q.rule != "schema" || !broken {
+			c.check(q, c.whole.with(others...))
 		}
 	}
-	return c.findings, c.engine.steps
 }
 
 // place finds the same requirement in the other schema.
@@ -127,14 +149,17 @@ func circular(root *jsonschema.Schema) bool {
 	return slices.ContainsFunc(reachable([]*jsonschema.Schema{root}), visit)
 }
 
-// check decides one requirement of the reader, with at most half of what is left
-// of the budget.
-func (c *comparison) check(q requirement) {
+// check decides one requirement of the reader for the documents that keep what is
+// given, with at most half of what is left of the budget.
+func (c *comparison) check(q requirement, given problem) {
 	e := c.engine
+	if _, same := c.asked[e.of(q.schema)]; same || len(c.findings) >= maxFindings {
+		return
+	}
 	e.spent = false
 	e.max = e.steps + (c.options.MaxSteps-e.steps+1)/2
 	reasons := len(e.reasons)
-	a := e.solve(c.whole.with(e.refuse(q.schema)), anyKind)
+	a := e.solve(given.with(e.refuse(q.schema)), anyKind)
 	switch {
 	case a.state == none:
 	case a.state == found && c.breaks(a.value):
@@ -155,16 +180,18 @@ func (c *comparison) breaks(value any) bool {
 
 func (c *comparison) breaking(q requirement, value any) Finding {
 	refuses := q.schema
-	small := shrink(value, func(v any) bool { return c.breaks(v) && refuses.Validate(v) != nil })
+	small := shrink(value, func(v any) bool {
+		return c.engine.ctx.Err() == nil && c.breaks(v) && refuses.Validate(v) != nil
+	})
 	f := c.finding(q, Breaking)
 	f.Witness, _ = json.Marshal(small)
-	f.Message = c.message(f)
+	f.Message = c.message(q, f)
 	return f
 }
 
 func (c *comparison) unknown(q requirement, reason string) Finding {
 	f := c.finding(q, Unknown)
-	f.Message = c.message(f) + ", but that could not be decided: " + reason
+	f.Message = c.message(q, f) + ", but that could not be decided: " + reason
 	return f
 }
 

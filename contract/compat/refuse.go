@@ -66,21 +66,29 @@ func (r *refusal) values() (free bool) {
 	return r.s.Enum != nil && r.differ(r.s.Enum.Values)
 }
 
+// maxDifferent bounds how many values a document is kept different from. More
+// are left to the validator to notice.
+const maxDifferent = 1000
+
 // differ asks for a document that equals none of the values. Arrays and objects
 // differ in what a schema can say.
 func (r *refusal) differ(values []any) (free bool) {
 	var o option
+	var scalars []any
 	for _, value := range values {
 		switch {
-		case kindOf(value) != r.kind:
+		case kindOf(value) != r.kind || len(scalars)+len(o.literals) == maxDifferent:
 		case r.kind == arrayKind || r.kind == objectKind:
 			o.literals = append(o.literals, r.refuse(exactly(value)))
 		default:
-			o.constraints = append(o.constraints, exclude(value))
+			scalars = append(scalars, value)
 		}
 	}
-	if len(o.literals)+len(o.constraints) == 0 {
+	if len(o.literals)+len(scalars) == 0 {
 		return true
+	}
+	if len(scalars) > 0 {
+		o.constraints = append(o.constraints, exclude(scalars))
 	}
 	r.ways = append(r.ways, o)
 	return false

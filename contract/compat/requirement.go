@@ -39,13 +39,15 @@ func requirements(s *jsonschema.Schema) []requirement {
 type spot struct {
 	path string
 	wrap func(*jsonschema.Schema) *jsonschema.Schema // from a schema of the place to one of the document
-	// rule is what a schema that accepts nothing stands for here.
-	rule string
+	// rule is what a schema that accepts nothing stands for here, and location
+	// where it says so.
+	rule, location string
 }
 
-func (at spot) inside(token, rule string, wrap func(*jsonschema.Schema) *jsonschema.Schema) spot {
+func (at spot) inside(s *jsonschema.Schema, token, rule string, wrap func(*jsonschema.Schema) *jsonschema.Schema) spot {
 	return spot{
-		path: at.path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token), rule: rule,
+		path: at.path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token),
+		rule: rule, location: s.Location + "/" + rule,
 		wrap: func(s *jsonschema.Schema) *jsonschema.Schema { return at.wrap(wrap(s)) },
 	}
 }
@@ -60,7 +62,7 @@ func (sp *splitter) split(s *jsonschema.Schema, at spot) {
 	case s.Bool != nil && *s.Bool:
 		return
 	case s.Bool != nil && at.rule != "":
-		sp.all = append(sp.all, requirement{schema: at.wrap(s), rule: at.rule, path: at.path, location: s.Location})
+		sp.all = append(sp.all, requirement{schema: at.wrap(s), rule: at.rule, path: at.path, location: at.location})
 		return
 	case s.Bool != nil || sp.open[s] || len(sp.open) > maxUnfolding || len(sp.all) > maxRequirements:
 		sp.all = append(sp.all, requirement{schema: at.wrap(s), rule: "schema", path: at.path, location: s.Location})
@@ -147,17 +149,17 @@ func (sp *splitter) object(s *jsonschema.Schema, at spot) {
 		sp.add(s, at, "dependentSchemas", &jsonschema.Schema{DependentSchemas: map[string]*jsonschema.Schema{name: s.DependentSchemas[name]}})
 	}
 	for _, name := range sortedNames(s.Properties) {
-		sp.split(s.Properties[name], at.inside(name, "properties", func(sub *jsonschema.Schema) *jsonschema.Schema {
+		sp.split(s.Properties[name], at.inside(s, name, "properties", func(sub *jsonschema.Schema) *jsonschema.Schema {
 			return &jsonschema.Schema{DraftVersion: latest, Properties: map[string]*jsonschema.Schema{name: sub}}
 		}))
 	}
 	for _, re := range sortedPatterns(s.PatternProperties) {
-		sp.split(s.PatternProperties[re], at.inside("*", "patternProperties", func(sub *jsonschema.Schema) *jsonschema.Schema {
+		sp.split(s.PatternProperties[re], at.inside(s, "*", "patternProperties", func(sub *jsonschema.Schema) *jsonschema.Schema {
 			return &jsonschema.Schema{DraftVersion: latest, PatternProperties: map[jsonschema.Regexp]*jsonschema.Schema{re: sub}}
 		}))
 	}
 	if additional, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
-		sp.split(additional, at.inside("*", "additionalProperties", func(sub *jsonschema.Schema) *jsonschema.Schema {
+		sp.split(additional, at.inside(s, "*", "additionalProperties", func(sub *jsonschema.Schema) *jsonschema.Schema {
 			return additionalOnly(s, sub)
 		}))
 	}
@@ -195,7 +197,7 @@ func (sp *splitter) array(s *jsonschema.Schema, at spot) {
 		}
 	}
 	for i, part := range s.PrefixItems {
-		sp.split(part, at.inside(fmt.Sprint(i), "prefixItems", func(sub *jsonschema.Schema) *jsonschema.Schema {
+		sp.split(part, at.inside(s, fmt.Sprint(i), "prefixItems", func(sub *jsonschema.Schema) *jsonschema.Schema {
 			only := &jsonschema.Schema{DraftVersion: latest}
 			for range i {
 				only.PrefixItems = append(only.PrefixItems, booleanSchema(true))
@@ -206,7 +208,7 @@ func (sp *splitter) array(s *jsonschema.Schema, at spot) {
 	}
 	if s.Items2020 != nil {
 		n := len(s.PrefixItems)
-		sp.split(s.Items2020, at.inside("*", "items", func(sub *jsonschema.Schema) *jsonschema.Schema {
+		sp.split(s.Items2020, at.inside(s, "*", "items", func(sub *jsonschema.Schema) *jsonschema.Schema {
 			only := &jsonschema.Schema{DraftVersion: latest, Items2020: sub}
 			for range n {
 				only.PrefixItems = append(only.PrefixItems, booleanSchema(true))

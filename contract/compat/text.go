@@ -39,7 +39,7 @@ func (b *branch) solveText() answer {
 	t := &b.text
 	var all []string
 	for _, f := range t.formats {
-		if slices.ContainsFunc(t.noFormats, func(g *jsonschema.Format) bool { return g.Name == f.Name }) {
+		if slices.ContainsFunc(t.noFormats, func(g *jsonschema.Format) bool { return sameFormat(f.Name, g.Name) }) {
 			return answer{state: none, rests: noAssumption}
 		}
 		if within := outline(f.Name); within != "" {

@@ -7,7 +7,7 @@ import (
 )
 
 // message says what the reader asks, what the writer asks, and who is hurt.
-func (c *comparison) message(f Finding) string {
+func (c *comparison) message(q requirement, f Finding) string {
 	reads, writes, reader, writer := f.New, f.Old, "new", "old"
 	if f.Direction == Forward {
 		reads, writes, reader, writer = f.Old, f.New, "old", "new"
@@ -16,41 +16,54 @@ func (c *comparison) message(f Finding) string {
 	if f.Path != "" {
 		where = f.Path
 	}
-	text := fmt.Sprintf("%s: %s readers need %s %s", f.Direction, reader, where, need(f.Rule, reads))
+	text := fmt.Sprintf("%s: %s readers need %s %s", f.Direction, reader, where, q.need(reads))
 	if len(writes) == 0 {
 		return text + fmt.Sprintf("; the %s schema does not ask that", writer)
 	}
 	return text + fmt.Sprintf("; the %s schema says %s", writer, shown(writes))
 }
 
-func need(rule string, value json.RawMessage) string {
+// need says a requirement in words.
+func (q requirement) need(value json.RawMessage) string {
 	v := shown(value)
-	switch rule {
-	case "type":
-		return "to be of type " + v
-	case "enum":
-		return "to be one of " + v
-	case "const":
-		return "to be " + v
-	case "minimum":
-		return "to be at least " + v
-	case "maximum":
-		return "to be at most " + v
-	case "exclusiveMinimum":
-		return "to be more than " + v
-	case "exclusiveMaximum":
-		return "to be less than " + v
+	switch q.rule {
 	case "required":
-		return "to have all of " + v
-	case "properties", "additionalProperties", "patternProperties", "items", "prefixItems":
-		return "to be absent (" + rule + ")"
+		return fmt.Sprintf("to have %q", q.name)
+	case "properties", "additionalProperties", "patternProperties":
+		return "to be absent (" + q.rule + ")"
+	case "items", "prefixItems":
+		return "to be no element (" + q.rule + ")"
 	case "schema":
-		return "to keep the whole schema there"
+		return "to keep the schema there, which is " + v
+	case "minLength", "minItems", "minProperties":
+		return "to have at least " + v + " " + counted(q.rule)
+	case "maxLength", "maxItems", "maxProperties":
+		return "to have at most " + v + " " + counted(q.rule)
 	}
-	if len(value) == 0 {
-		return "to keep " + rule
+	if words, ok := needs()[q.rule]; ok {
+		return words + v
 	}
-	return "to keep " + rule + " " + v
+	return strings.TrimSpace("to keep " + q.rule + " " + v)
+}
+
+func counted(rule string) string {
+	switch {
+	case strings.HasSuffix(rule, "Length"):
+		return "characters"
+	case strings.HasSuffix(rule, "Items"):
+		return "elements"
+	}
+	return "members"
+}
+
+func needs() map[string]string {
+	return map[string]string{
+		"type": "to be of type ", "enum": "to be one of ", "const": "to be ", "format": "to have the format ",
+		"minimum": "to be at least ", "maximum": "to be at most ", "exclusiveMinimum": "to be more than ",
+		"exclusiveMaximum": "to be less than ", "multipleOf": "to be a multiple of ", "pattern": "to match ",
+		"anyOf": "to have one of the forms ", "oneOf": "to have exactly one of the forms ", "not": "not to be ",
+		"contains": "to have an element that is ", "maxContains": "to have at most so many elements that are counted: ",
+	}
 }
 
 const maxShownInWords = 120

@@ -61,11 +61,12 @@ func (c Change) String() string {
 // document that shows it, and the fingerprint.
 func (c Change) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", c.Subject, c.Verdict)
+	line := fmt.Sprintf("%s: %s", c.Subject, c.Verdict)
 	if c.Path != "" {
-		fmt.Fprintf(&b, ": %s", c.Path)
+		line += ": " + c.Path
 	}
-	fmt.Fprintf(&b, ": %s (%s)", c.Message, c.Kind)
+	line += fmt.Sprintf(": %s (%s)", c.Message, c.Kind)
+	b.WriteString(strings.ReplaceAll(line, "\n", `\n`)) // the name of a field must not begin a line
 	if len(c.Hurt) > 0 {
 		fmt.Fprintf(&b, "\n  hurt:        %s", strings.Join(c.Hurt, ", "))
 	}
