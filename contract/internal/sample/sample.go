@@ -6,40 +6,37 @@ package sample
 import (
 	"fmt"
 	"strings"
-	"testing/fstest"
 )
 
 // eventsPerTopic is how many events share a topic, an aggregate and a service.
 const eventsPerTopic = 20
 
-// Folder returns a folder with that many events.
-func Folder(events int) fstest.MapFS {
-	files := fstest.MapFS{"envelope.schema.json": file(envelope)}
+// Files returns the files of a folder with that many events, by path.
+func Files(events int) map[string]string {
+	files := map[string]string{"envelope.schema.json": envelope}
 	var services strings.Builder
 	services.WriteString("services:\n")
 	for first := 0; first < events; first += eventsPerTopic {
 		n := first / eventsPerTopic
 		fmt.Fprintf(&services, service, n)
-		files[fmt.Sprintf("events/retail.area%d.events/topic.yaml", n)] = file(fmt.Sprintf(topic, n))
+		files[fmt.Sprintf("events/retail.area%d.events/topic.yaml", n)] = fmt.Sprintf(topic, n)
 		for i := first; i < min(first+eventsPerTopic, events); i++ {
 			addEvent(files, n, fmt.Sprintf("Area%dStep%dTaken", n, i))
 		}
 	}
-	files["services.yaml"] = file(services.String())
+	files["services.yaml"] = services.String()
 	return files
 }
 
-func addEvent(files fstest.MapFS, area int, name string) {
+func addEvent(files map[string]string, area int, name string) {
 	dir := fmt.Sprintf("events/retail.area%d.events/%s/", area, name)
 	fill := strings.NewReplacer("AREA", fmt.Sprint(area), "NAME", name)
-	files[dir+"event.yaml"] = file(fill.Replace(record))
-	files[dir+"v1.schema.json"] = file(fill.Replace(schema))
-	files[dir+"examples/minimal.json"] = file(fill.Replace(minimal))
-	files[dir+"examples/full.json"] = file(fill.Replace(full))
-	files[dir+"CHANGELOG.md"] = file("# " + name + "\n\n## Version 1\nFirst version.\n")
+	files[dir+"event.yaml"] = fill.Replace(record)
+	files[dir+"v1.schema.json"] = fill.Replace(schema)
+	files[dir+"examples/minimal.json"] = fill.Replace(minimal)
+	files[dir+"examples/full.json"] = fill.Replace(full)
+	files[dir+"CHANGELOG.md"] = "# " + name + "\n\n## Version 1\nFirst version.\n"
 }
-
-func file(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 
 const service = `  - name: area%[1]d-service
     description: Keeps area %[1]d.

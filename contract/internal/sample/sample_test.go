@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"factline.dev/contract"
@@ -31,9 +32,17 @@ func TestEverySampleKeepsTheRules(t *testing.T) {
 	}
 }
 
+func folder(events int) fstest.MapFS {
+	files := fstest.MapFS{}
+	for name, text := range sample.Files(events) {
+		files[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return files
+}
+
 func load(t testing.TB, events int) *contract.Catalogue {
 	t.Helper()
-	c, err := contract.Load(sample.Folder(events))
+	c, err := contract.Load(folder(events))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,9 +52,9 @@ func load(t testing.TB, events int) *contract.Catalogue {
 const large = 2000
 
 func BenchmarkLoad(b *testing.B) {
-	folder := sample.Folder(large)
+	files := folder(large)
 	for b.Loop() {
-		if _, err := contract.Load(folder); err != nil {
+		if _, err := contract.Load(files); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -76,7 +85,7 @@ func BenchmarkReview(b *testing.B) {
 
 // Every event changes, in its own schema and in the envelope that it refers to.
 func BenchmarkPolicy(b *testing.B) {
-	old, now := sample.Folder(large), sample.Folder(large)
+	old, now := folder(large), folder(large)
 	for _, file := range now {
 		file.Data = []byte(strings.Replace(string(file.Data), `"maxLength": 500`, `"maxLength": 400`, 1))
 	}
