@@ -12,6 +12,9 @@ type Catalogue struct {
 	events   []*Event
 	services []*Service
 
+	waivers   []*Waiver
+	approvals []*Approval
+
 	byTopic   map[string]*Topic
 	derived   map[string]DerivedTopic
 	byType    map[string]map[int]*Event

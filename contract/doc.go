@@ -7,6 +7,8 @@
 // written nowhere else. Its layout:
 //
 //	services.yaml                      services, trust, consumer groups
+//	waivers.yaml                       exceptions from lint rules, with owner and end (optional)
+//	approvals.yaml                     approved breaking changes, with owner and end (optional)
 //	*.schema.json                      shared schemas, such as the envelope
 //	events/<topic without .v1>/
 //	  topic.yaml

@@ -51,6 +51,9 @@ type Event struct {
 	// SideEffectWarning names what a careless replay would repeat. Empty when
 	// no consumer acts on the outside.
 	SideEffectWarning string `json:"sideEffectWarning"`
+	// Headers are the record headers that the event carries besides the nine of
+	// every event. Each repeats a field of the value.
+	Headers []string `json:"headers,omitempty"`
 	// Consumers are all who read the event, with the fields each reads.
 	Consumers []Consumer `json:"consumers"`
 	// ReasonToExist is given for an event that nobody reads.
@@ -69,6 +72,7 @@ type Event struct {
 	schemaFile string
 	schemaText []byte
 	schema     *jsonschema.Schema
+	schemas    *schemaSet
 	shape      *shape // nil when the schema says more than a shape can
 	fields     []Field
 	declared   map[string]bool
@@ -108,8 +112,8 @@ type Example struct {
 // File is the path of the event's ownership record inside the folder.
 func (e *Event) File() string { return e.file }
 
-// Line is the line of a path such as "consumers[0].reads" in [Event.File], 0
-// when it is not written there.
+// Line is the line of a path such as "consumers[0].reads" in [Event.File], or of what
+// would hold it where it is not written. 0 where there is no file.
 func (e *Event) Line(path string) int { return e.line(path) }
 
 // SchemaFile is the path of the event's schema inside the folder.

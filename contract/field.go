@@ -39,6 +39,8 @@ type Field struct {
 	// Title and Description are the schema's words.
 	Title       string
 	Description string
+
+	locations []string // of its schema, then of those that it refers to
 }
 
 // Depth is how many objects and arrays the field lies inside.
@@ -189,7 +191,7 @@ func (f *flattener) object(v *view, prefix string, depth int) {
 		f.fields = append(f.fields, Field{
 			Path: at, Type: field.typeName(), Format: field.format, Enum: field.enumWords(),
 			Required: v.required[name], PII: f.set.marked(field, piiKeyword),
-			Title: field.title, Description: field.description,
+			Title: field.title, Description: field.description, locations: field.locations,
 		})
 		f.children(field, at, depth)
 	}
@@ -220,7 +222,7 @@ func (s *schemaSet) marked(v *view, keyword string) bool {
 
 func pointAt(doc any, pointer string) any {
 	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		token = unescapeToken(token)
 		switch node := doc.(type) {
 		case map[string]any:
 			if token == "" && pointer == "" {
@@ -239,3 +241,60 @@ func pointAt(doc any, pointer string) any {
 	}
 	return doc
 }
+
+// Envelope reports whether the schema declares a field of the envelope, such as
+// tenantId, and whether every event must have it.
+func (e *Event) Envelope(field string) (declared, required bool) {
+	v := gather(e.schema)
+	return v.properties[field] != nil, v.required[field]
+}
+
+// FieldKeywords are the keywords of the payload field at a path that say what
+// one value may be, such as pattern or multipleOf, with what is referred to.
+// Nil where the field is not declared; numbers are [json.Number].
+func (e *Event) FieldKeywords(path string) map[string]any {
+	f, ok := e.Field(path)
+	if !ok {
+		return nil
+	}
+	found := map[string]any{}
+	for _, location := range f.locations {
+		url, pointer, _ := strings.Cut(location, "#")
+		node, _ := pointAt(e.schemas.docs[url], pointer).(map[string]any)
+		for keyword, value := range node {
+			if _, nearer := found[keyword]; !nearer && !slices.Contains(structural, keyword) {
+				found[keyword] = value
+			}
+		}
+	}
+	return found
+}
+
+// structural keywords lead to other schemas, which are fields of their own.
+var structural = []string{
+	"$ref", "$defs", "$schema", "$id", "$comment", "allOf", "properties", "required", "items", "additionalProperties", "patternProperties",
+}
+
+// SchemaFiles are the files of the folder that the event's schema is made of:
+// its own and every shared one that it refers to.
+func (e *Event) SchemaFiles() []string {
+	var files []string
+	for _, s := range reachable(e.schema) {
+		url, _, _ := strings.Cut(s.Location, "#")
+		if file := strings.TrimPrefix(url, e.schemas.base); !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
+
+// PayloadLocation is where the schema of the payload stands: a file of the
+// folder and a JSON pointer in it.
+func (e *Event) PayloadLocation() (file, pointer string) {
+	url, pointer, _ := strings.Cut(gather(e.schema).properties["payload"].Location, "#")
+	return strings.TrimPrefix(url, e.schemas.base), pointer
+}
+
+// SchemaBase is the URL that the folder's files have below it, as their $id says.
+func (e *Event) SchemaBase() string { return e.schemas.base }

@@ -36,6 +36,7 @@ func Load(fsys fs.FS) (*Catalogue, error) {
 	topics, events := l.events()
 	l.compile(events)
 	c := l.assemble(topics, events, services)
+	c.waivers, c.approvals = l.waivers(), l.approvals()
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
@@ -279,7 +280,7 @@ func (p position) below(prefix string) position {
 			lines[""] = line
 		}
 	}
-	return position{file: p.file, lines: lines}
+	return position{file: p.file, prefix: join(p.prefix, prefix), lines: lines}
 }
 
 var errTooLarge = errors.New("larger than 4 MiB")

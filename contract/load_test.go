@@ -48,8 +48,13 @@ func TestLoadNamesFileLineAndPath(t *testing.T) {
 		{"a reference to nothing", paidSchema, "envelope.schema.json", "envelop.schema.json", "does not compile"},
 		{"a reference to the network", paidSchema, "../../../envelope.schema.json", "https://example.com/envelope.json", "it is not in the folder"},
 		{"a schema without a payload", paidSchema, `"payload": {`, `"payloads": {`, ""},
-		{"a type that does not exist", paidSchema, `"type": "object"`, `"type": "objekt"`, "does not compile"},
-		{"a pattern that is none", paidSchema, `"x-pii": true`, `"pattern": "(["`, "does not compile"},
+		{"a type that does not exist", paidSchema, `"type": "object"`, `"type": "objekt"`, paidSchema + ":19: does not compile"},
+		{"a pattern that is none", paidSchema, `"x-pii": true`, `"pattern": "(["`, paidSchema + ":33: does not compile: at '/properties/payload/properties/contactName/pattern'"},
+		{"a broken shared schema", "envelope.schema.json", `"type": "object"`, `"type": "objekt"`, "envelope.schema.json:4: does not compile"},
+		{"a waiver without an end", "waivers.yaml", "", "waivers:\n  - rule: retention\n    subject: shop.basket.events.v1\n    owner: Shop Team\n    reason: r\n", "waivers.yaml:2: waivers[0].expires: must be a date"},
+		{"a waiver with a misspelt key", "waivers.yaml", "", "waivers:\n  - rules: retention\n", `waivers[0].rules: unknown key; did you mean "rule"`},
+		{"a waiver that is nothing", "waivers.yaml", "", "waivers:\n  - \n", "waivers[0]: must be a mapping"},
+		{"an approval without a fingerprint", "approvals.yaml", "", "approvals:\n  - change: c\n    owner: o\n    reason: r\n    expires: 2030-01-01\n", "approvals.yaml:2: approvals[0].fingerprint: must be the 64"},
 		{"a service without trust", "services.yaml", "    trust: EDGE\n", "", "trust: is missing"},
 		{"a mode that is none", "services.yaml", "mode: unordered", "mode: random", "mode: must be one of ordered, unordered, latest"},
 		{"a group declared twice", "services.yaml", "partner-feed.stock.consumer", "basket-service.stock.consumer", "groups[0].name: basket-service.stock.consumer is declared twice"},
@@ -57,6 +62,9 @@ func TestLoadNamesFileLineAndPath(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			files := shop(t)
+			if files[tt.file] == nil {
+				files[tt.file] = &fstest.MapFile{}
+			}
 			replace(t, files, tt.file, tt.old, tt.new)
 			_, err := contract.Load(files)
 			if tt.want == "" {
@@ -90,6 +98,30 @@ func TestLoadReportsEveryProblemAtOnce(t *testing.T) {
 		if p.File == "" || p.Message == "" {
 			t.Errorf("problem without file or message: %v", p)
 		}
+	}
+}
+
+func TestAMissingKeyIsReportedWhereItBelongs(t *testing.T) {
+	t.Parallel()
+	files := shop(t)
+	replace(t, files, "services.yaml", "    trust: EDGE\n", "")
+	_, err := contract.Load(files)
+	if want := "contract: load services.yaml:13: services[1].trust: is missing"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestAFieldStandsWhereItsSchemaDoes(t *testing.T) {
+	t.Parallel()
+	e, _ := loadShop(t).Event("BasketPaid", 1)
+	for field, want := range map[string]int{"basketId": 25, "contactName": 31, "nothing": 0} {
+		if file, line := e.FieldPosition(field); file != paidSchema || line != want {
+			t.Errorf("%s stands at %s:%d, want line %d", field, file, line, want)
+		}
+	}
+	captured, _ := loadPlatform(t).Event("OrderCaptured", 1)
+	if file, line := captured.FieldPosition("totals.oneTimeTotal"); file != "types.schema.json" || line < 2 {
+		t.Errorf("a field of a shared schema stands at %s:%d", file, line)
 	}
 }
 

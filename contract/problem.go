@@ -16,7 +16,7 @@ func (p *problems) add(file string, line int, path, format string, args ...any) 
 
 // at adds a problem of a YAML document and finds its line.
 func (p *problems) at(pos position, path, format string, args ...any) {
-	p.add(pos.file, pos.line(path), path, format, args...)
+	p.add(pos.file, pos.line(path), join(pos.prefix, path), format, args...)
 }
 
 func (p *problems) err() error {

@@ -20,8 +20,9 @@ const (
 // schemaSet holds every schema of a folder under its $id. Nothing outside the
 // folder is ever loaded.
 type schemaSet struct {
-	base string
-	docs map[string]any
+	base  string
+	docs  map[string]any
+	texts map[string][]byte
 }
 
 func (s *schemaSet) url(file string) string { return s.base + file }
@@ -32,7 +33,7 @@ var errOutside = errors.New("it is not in the folder; refer to a schema of the f
 func (s *schemaSet) Load(string) (any, error) { return nil, errOutside }
 
 func (l *loader) compile(events []*Event) {
-	l.schemas = &schemaSet{docs: map[string]any{}}
+	l.schemas = &schemaSet{docs: map[string]any{}, texts: map[string][]byte{}}
 	compiler := newCompiler(l.schemas)
 	l.addSchemas(compiler)
 	for _, e := range events {
@@ -56,9 +57,13 @@ func (l *loader) addSchemas(compiler *jsonschema.Compiler) {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(file, schemaSuffix) {
 			return err
 		}
-		if doc, ok := l.schemaDoc(file); ok {
+		text, ok := l.read(file)
+		if !ok {
+			return nil
+		}
+		if doc, ok := l.schemaDoc(file, text); ok {
 			url := l.schemas.url(file)
-			l.schemas.docs[url] = doc
+			l.schemas.docs[url], l.schemas.texts[url] = doc, text
 			if err := compiler.AddResource(url, doc); err != nil {
 				l.problems.add(file, 0, "", "is no usable schema: %v", err)
 			}
@@ -77,11 +82,7 @@ func unrelated(dir string) bool {
 
 // schemaDoc reads one schema and holds it to the rules that tools agree on:
 // the 2020-12 dialect, and an $id that is the https form of the path.
-func (l *loader) schemaDoc(file string) (map[string]any, bool) {
-	text, ok := l.read(file)
-	if !ok {
-		return nil, false
-	}
+func (l *loader) schemaDoc(file string, text []byte) (map[string]any, bool) {
 	value, fault := decodeJSON(text, maxFileBytes, maxSchemaNesting)
 	if fault != nil {
 		l.problems.add(file, lineAt(text, fault.offset), "", "is no readable JSON: %s", fault.message)
@@ -121,10 +122,11 @@ func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
 	}
 	schema, err := compileSafely(compiler, l.schemas.url(e.schemaFile))
 	if err != nil {
-		l.problems.add(e.schemaFile, 0, "", "does not compile: %s", l.shorten(err))
+		file, line := l.culprit(e, err)
+		l.problems.add(file, line, "", "does not compile: %s", l.shorten(err))
 		return
 	}
-	e.schema = schema
+	e.schema, e.schemas = schema, l.schemas
 	e.declared = declaredNames(schema)
 	e.shape = shapeOf(schema)
 	payload, ok := gather(schema).properties["payload"]
@@ -151,6 +153,40 @@ func (l *loader) checkKey(e *Event) {
 	}
 }
 
+// culprit is the place that keeps a schema from compiling: in a shared schema
+// where the event refers to one, and the event's own file where nobody knows.
+func (l *loader) culprit(e *Event, err error) (file string, line int) {
+	location := ""
+	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		location = invalid.URL
+		if cause, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
+			location += pointerTo(deepest(cause).InstanceLocation)
+		}
+	} else if ref, ok := errors.AsType[*jsonschema.JSONPointerNotFoundError](err); ok {
+		location = ref.URL
+	}
+	if file, line = l.schemas.position(location); line > 0 {
+		return file, line
+	}
+	return e.schemaFile, 0
+}
+
+// deepest is the first cause that has none of its own.
+func deepest(err *jsonschema.ValidationError) *jsonschema.ValidationError {
+	for len(err.Causes) > 0 {
+		err = err.Causes[0]
+	}
+	return err
+}
+
+func pointerTo(location []string) string {
+	var b strings.Builder
+	for _, token := range location {
+		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token))
+	}
+	return b.String()
+}
+
 func compileSafely(compiler *jsonschema.Compiler, url string) (schema *jsonschema.Schema, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -163,7 +199,12 @@ func compileSafely(compiler *jsonschema.Compiler, url string) (schema *jsonschem
 // shorten writes URLs of the folder as the paths that the reader knows.
 func (l *loader) shorten(err error) string {
 	text := strings.ReplaceAll(err.Error(), l.schemas.base, "")
-	return strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.Fields(text), " ")
+	// the validator's chain of causes leads to the one that matters
+	if last := strings.LastIndex(text, " - at '"); last >= 0 {
+		text = text[last+len(" - "):]
+	}
+	return text
 }
 
 func lineOf(text []byte, token string) int {

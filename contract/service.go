@@ -14,6 +14,9 @@ type Service struct {
 	Trust string `json:"trust"`
 	// Tenants are the tenants it may handle, "all" for every business tenant.
 	Tenants []string `json:"tenants"`
+	// Runbook is where the people read who are called about dead letters that
+	// the service owns: a path in the repository or a URL.
+	Runbook string `json:"runbook,omitempty"`
 	// Groups are its consumer groups.
 	Groups []Group `json:"groups"`
 
@@ -46,8 +49,8 @@ type Subscription struct {
 // File is the path of the service's record inside the folder.
 func (s *Service) File() string { return s.file }
 
-// Line is the line of a path below the service, such as "groups[0].name", 0
-// when it is not written there.
+// Line is the line of a path below the service, such as "groups[0].name", or of
+// what would hold it where it is not written.
 func (s *Service) Line(path string) int { return s.line(path) }
 
 // MayRead reports whether a group of the service is declared on the topic.

@@ -67,6 +67,10 @@ type Topic struct {
 	// CloudEvents says that the topic's records also carry the headers of a
 	// CloudEvent in binary mode, for readers outside. Default false.
 	CloudEvents bool `json:"cloudEvents"`
+	// Runbook is where to read what to do when the topic's events fail, lag or
+	// are missing: a path in the repository or a URL. Default the runbook of
+	// the service that owns the dead letters.
+	Runbook string `json:"runbook,omitempty"`
 
 	position
 }
@@ -107,8 +111,8 @@ type DerivedTopic struct {
 // File is the path of the topic's contract inside the folder.
 func (t *Topic) File() string { return t.file }
 
-// Line is the line of a path such as "partitions.local" in [Topic.File], 0
-// when it is not written there.
+// Line is the line of a path such as "partitions.local" in [Topic.File], or of what
+// would hold it where it is not written. 0 where there is no file.
 func (t *Topic) Line(path string) int { return t.line(path) }
 
 // Folder is the name of the topic's folder and of its part of a schema

@@ -10,13 +10,21 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// position remembers where in its file each path of a YAML document stands.
+// position remembers where in its file each path of a YAML document, or of the
+// part below prefix, stands.
 type position struct {
-	file  string
-	lines map[string]int
+	file   string
+	prefix string
+	lines  map[string]int
 }
 
-func (p position) line(path string) int { return p.lines[path] }
+// line is where a path stands, or what would hold it where it is not written.
+func (p position) line(path string) int {
+	for path != "" && p.lines[path] == 0 {
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return p.lines[path]
+}
 
 // yamlReader fills structs from YAML nodes. Unlike the YAML package it goes on
 // after a problem, so that one run shows them all, and refuses whatever has no
@@ -97,7 +105,7 @@ func (r *yamlReader) decodeStruct(n *yaml.Node, path string, into reflect.Value)
 			r.problem(key, at, "stands twice; keep one")
 		default:
 			seen[key.Value] = true
-			r.decode(value, at, into.Field(index))
+			r.decode(value, at, into.FieldByIndex(index))
 			r.lines[at] = key.Line
 		}
 	}
@@ -151,18 +159,18 @@ func (r *yamlReader) decodeScalar(n *yaml.Node, path string, into reflect.Value)
 
 // yamlFields maps the keys of a document to struct fields. The JSON tag serves
 // both, so that `--json` shows a contract with the names its file has.
-func yamlFields(t reflect.Type) map[string]int {
-	fields := map[string]int{}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" && t.Field(i).Tag.Get("yaml") != "-" {
-			fields[name] = i
+func yamlFields(t reflect.Type) map[string][]int {
+	fields := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" && f.Tag.Get("yaml") != "-" {
+			fields[name] = f.Index
 		}
 	}
 	return fields
 }
 
-func didYouMean(key string, fields map[string]int) string {
+func didYouMean(key string, fields map[string][]int) string {
 	known := make([]string, 0, len(fields))
 	for name := range fields {
 		known = append(known, name)

@@ -93,6 +93,8 @@ func TestExitCodesAndTheCommandToTypeNext(t *testing.T) {
 		{"a negative load", "up --load=-1", exitUsage, "must not be negative", "up --help"},
 		{"contracts that hold", "contracts lint", exitOK, "", ""},
 		{"contracts that cannot be read", "contracts lint --folder " + broken, exitFailed, "services.yaml", "contracts lint --help"},
+		{"an unknown format", "contracts lint --format xml", exitUsage, "none of text, json, junit, annotations", "contracts lint --help"},
+		{"two formats", "contracts lint --format junit --json", exitUsage, "exclude each other", "contracts lint --help"},
 		{"an unknown rule", "contracts lint --explain nonsense", exitUsage, "no rule", "contracts lint --explain all"},
 		{"an unknown topic", "contracts show nonsense", exitFailed, "no topic and no event", "contracts list"},
 		{"a registry's address of no form", "contracts push hunter22", exitUsage, "no http or https URL", "contracts push --help"},
@@ -144,10 +146,13 @@ func TestLintFindings(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := runProgram(t, nil, "contracts", "lint", "--folder", folder, "--json")
-	var found []struct{ Rule, File, Message string }
-	if err := json.Unmarshal([]byte(r.stdout), &found); err != nil {
+	var said struct {
+		Findings []struct{ Rule, File, Message string }
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &said); err != nil {
 		t.Fatalf("%v\n%s%s", err, r.stdout, r.stderr)
 	}
+	found := said.Findings
 	if r.code != exitFound || len(found) == 0 || r.lastLine() != "contracts lint --explain "+found[0].Rule {
 		t.Errorf("exit code %d, %+v, last line %q", r.code, found, r.lastLine())
 	}

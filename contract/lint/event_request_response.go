@@ -1,6 +1,11 @@
 package lint
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"factline.dev/contract"
+)
 
 func eventRequestResponse() Rule {
 	return Rule{
@@ -9,7 +14,7 @@ func eventRequestResponse() Rule {
 		Why: "A request and its response over topics is a remote call without a timeout: the caller waits for a " +
 			"record that may come twice, late or in a replay. Ask over HTTP; publish facts.",
 		Good:  "PriceCalculated",
-		Bad:   "PriceRequest with PriceResponse, or PriceRequested with PriceResponded",
+		Bad:   "GetPriceRequest with GetPriceResponse, PriceRequested with PriceResponded, or a payload field replyTo",
 		check: checkRequestResponse,
 	}
 }
@@ -20,6 +25,7 @@ func checkRequestResponse(r *report) {
 		names[e.Type] = true
 	}
 	for _, e := range r.current() {
+		checkReplyTo(r, e)
 		words := splitWords(e.Type)
 		last := words[len(words)-1]
 		if asks(words) {
@@ -31,6 +37,17 @@ func checkRequestResponse(r *report) {
 		}
 		if asked := strings.TrimSuffix(e.Type, last) + "Requested"; names[asked] {
 			r.event(e, "eventType", "answers %s; ask over HTTP and publish the fact that follows", asked)
+		}
+	}
+}
+
+// replyFields say where an answer is waited for.
+var replyFields = []string{"replychannel", "replyqueue", "replyto", "replytopic", "responsechannel", "responsequeue", "responsetopic"}
+
+func checkReplyTo(r *report, e *contract.Event) {
+	for _, f := range e.Fields() {
+		if slices.Contains(replyFields, strings.ToLower(lastName(f.Path))) {
+			r.field(e, f.Path, "has the field %s, so somebody waits for an answer; ask over HTTP and publish the fact that follows", f.Path)
 		}
 	}
 }

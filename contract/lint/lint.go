@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"factline.dev/contract"
 )
@@ -39,16 +40,22 @@ type Finding struct {
 	Message string `json:"message"`
 }
 
+// String is the finding on one line, with its place.
 func (f Finding) String() string {
 	at := f.File
 	if f.Line > 0 {
 		at = fmt.Sprintf("%s:%d", f.File, f.Line)
 	}
+	return fmt.Sprintf("%s: %s (%s)", at, f.Text(), f.Rule)
+}
+
+// Text is what is wrong with what, without the place.
+func (f Finding) Text() string {
 	subject := f.Subject
 	if f.Path != "" {
 		subject += ": " + f.Path
 	}
-	return fmt.Sprintf("%s: %s: %s (%s)", at, subject, f.Message, f.Rule)
+	return subject + ": " + f.Message
 }
 
 // Rules returns every rule, ordered by name.
@@ -59,33 +66,58 @@ func Rules() []Rule {
 		ownerDeclared(), keyJustified(), compaction(), retention(), classification(),
 		examples(), changelog(), agreement(), aggregateTopic(),
 		consumerDeclared(), consumerReads(), consumerMode(), groupName(), lowTrust(), sideEffects(),
-		personalData(), secrets(),
+		personalData(), secrets(), headerOnly(), payloadTyped(), deprecation(), waiver(),
 	}
 	slices.SortFunc(rules, func(a, b Rule) int { return cmp.Compare(a.Name, b.Name) })
 	return rules
 }
 
-// Check runs every rule and returns what they find, ordered by file, line,
-// rule and message. No findings is an empty slice.
-func Check(c *contract.Catalogue) []Finding {
+// Waived is a finding that a waiver covers.
+type Waived struct {
+	Finding
+	// Waiver is the decision, with its owner, reason and end.
+	Waiver *contract.Waiver `json:"waiver"`
+}
+
+// Result is what the rules say about a catalogue. Both lists are ordered by
+// file, line, rule and message, and empty rather than nil.
+type Result struct {
+	// Findings break a rule: those that no waiver covers, and waivers that are
+	// expired, unused or badly made.
+	Findings []Finding `json:"findings"`
+	// Waived break a rule with leave.
+	Waived []Waived `json:"waived"`
+}
+
+// Check runs every rule. today decides which waivers and deprecations have come
+// to their end.
+func Check(c *contract.Catalogue, today time.Time) Result {
 	found := []Finding{}
+	newest := current(c)
 	for _, rule := range Rules() {
-		r := &report{Catalogue: c, rule: rule.Name}
+		r := &report{Catalogue: c, rule: rule.Name, today: today.UTC(), newest: newest}
 		rule.check(r)
 		found = append(found, r.found...)
 	}
-	slices.SortFunc(found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, cmp.Compare(a.Rule, b.Rule),
-			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Message, b.Message))
-	})
-	return slices.Compact(found)
+	result := settle(c, found, today)
+	slices.SortFunc(result.Findings, Finding.compare)
+	slices.SortFunc(result.Waived, func(a, b Waived) int { return a.compare(b.Finding) })
+	result.Findings = slices.Compact(result.Findings)
+	return result
+}
+
+func (f Finding) compare(other Finding) int {
+	return cmp.Or(cmp.Compare(f.File, other.File), f.Line-other.Line, cmp.Compare(f.Rule, other.Rule),
+		cmp.Compare(f.Subject, other.Subject), cmp.Compare(f.Message, other.Message))
 }
 
 // report is what a rule reads and where it writes.
 type report struct {
 	*contract.Catalogue
-	rule  string
-	found []Finding
+	rule   string
+	today  time.Time
+	newest []*contract.Event
+	found  []Finding
 }
 
 func (r *report) add(file, subject, format string, args ...any) {
@@ -94,6 +126,16 @@ func (r *report) add(file, subject, format string, args ...any) {
 
 func (r *report) event(e *contract.Event, path, format string, args ...any) {
 	r.put(e.File(), e.Line(path), e.Type, path, format, args)
+}
+
+// field adds a finding about a payload field, at the place of its schema.
+func (r *report) field(e *contract.Event, path, format string, args ...any) {
+	file, line := e.FieldPosition(path)
+	r.put(file, line, e.Type, path, format, args)
+}
+
+func (r *report) waiver(w *contract.Waiver, path, format string, args ...any) {
+	r.put(w.File(), w.Line(path), w.Subject, path, format, args)
 }
 
 func (r *report) topic(t *contract.Topic, path, format string, args ...any) {
@@ -117,9 +159,11 @@ func (r *report) topicOf(e *contract.Event) *contract.Topic {
 }
 
 // current returns the newest version of each event.
-func (r *report) current() []*contract.Event {
+func (r *report) current() []*contract.Event { return r.newest }
+
+func current(c *contract.Catalogue) []*contract.Event {
 	newest := []*contract.Event{}
-	for _, e := range r.Events() {
+	for _, e := range c.Events() {
 		if last := len(newest) - 1; last >= 0 && newest[last].Type == e.Type && newest[last].Topic == e.Topic {
 			newest[last] = e
 		} else {

@@ -1,12 +1,17 @@
 package lint_test
 
 import (
+	"flag"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"factline.dev/contract"
 	"factline.dev/contract/lint"
@@ -21,16 +26,19 @@ const (
 	services = "services.yaml"
 )
 
+// today is the day on which every waiver and deprecation here is judged.
+func today() time.Time { return time.Date(2026, 7, 2, 15, 0, 0, 0, time.UTC) }
+
 func TestThePlatformIsClean(t *testing.T) {
 	t.Parallel()
-	for _, f := range lint.Check(load(t, contracts.FS())) {
+	for _, f := range lint.Check(load(t, contracts.FS()), today()).Findings {
 		t.Error(f)
 	}
 }
 
 func TestTheShopIsClean(t *testing.T) {
 	t.Parallel()
-	for _, f := range lint.Check(load(t, shop(t))) {
+	for _, f := range lint.Check(load(t, shop(t)), today()).Findings {
 		t.Error(f)
 	}
 }
@@ -58,6 +66,8 @@ type planted struct {
 	rule    string
 	edits   []edit
 	rename  [2]string
+	topic   string // what the topic of baskets is called instead
+	more    int    // how many events of other aggregates stand on it
 	drop    string
 	subject string
 	message string
@@ -114,21 +124,86 @@ func plantedCases() []planted {
 		{name: "personal data denied", rule: "personal-data", edits: []edit{{paid + "event.yaml", "containsPII: true", "containsPII: false"}}, subject: "BasketPaid", message: "containsPII: false"},
 		{name: "personal data claimed", rule: "personal-data", edits: []edit{{opened + "event.yaml", "containsPII: false", "containsPII: true"}}, subject: "BasketOpened", message: "marks no field"},
 		{name: "a secret", rule: "secrets", edits: []edit{{opened + "v1.schema.json", `"shop": {`, `"apiKey": {"type": "string"}, "shop": {`}}, subject: "BasketOpened", message: "apiKey"},
+		{name: "a topic for everything of a domain", rule: "topic-name", topic: "shop.events.v1", subject: "shop.events.v1", message: "names no area"},
+		{name: "a topic of nobody", rule: "topic-name", topic: "backend.misc.events.v1", subject: "backend.misc.events.v1", message: `"backend"`},
+		{name: "ten kinds of aggregate on a topic", rule: "topic-shared", more: 10, subject: "shop.basket.events.v1", message: "11 kinds of aggregate"},
+		{name: "a place to answer to", rule: "event-request-response", edits: []edit{{opened + "v1.schema.json", `"shop": {`, `"replyTo": {"type": "string"}, "shop": {`}}, subject: "BasketOpened", message: "waits for an answer"},
+		{name: "the request of a call", rule: "event-request-response", rename: [2]string{"BasketPaid", "GetPriceRequest"}, subject: "GetPriceRequest", message: "one half of a call"},
+		{name: "a field that may hold anything", rule: "payload-typed", edits: []edit{{opened + "v1.schema.json", `"shop": {`, `"data": {}, "shop": {`}}, subject: "BasketOpened", message: "data, which may hold anything (any)"},
+		{name: "an object without fields", rule: "payload-typed", edits: []edit{{opened + "v1.schema.json", `"shop": {`, `"data": {"type": "object"}, "shop": {`}}, subject: "BasketOpened", message: "(object)"},
+		{name: "a field in a header alone", rule: "header-only", edits: []edit{{opened + "event.yaml", "containsPII", "headers: [tenantId, campaign]\ncontainsPII"}}, subject: "BasketOpened", message: "campaign into a header"},
+		{name: "a reader of a header", rule: "header-only", edits: []edit{{paid + "event.yaml", "reads: [basketId, total]", "reads: [basketId, header.campaign]"}}, subject: "BasketPaid", message: "reads the header campaign"},
+		{name: "retention below that of dead letters", rule: "retention", edits: []edit{{basket, "archive: true", "archive: false"}}, subject: "shop.basket.events.v1", message: "30 days but dead letters for 90"},
+		{name: "a tier longer than its topic keeps records", rule: "retention", edits: []edit{{basket, "[1m, 15m]", "[1m, 100h]"}}, subject: "shop.basket.events.v1", message: "shorten the tier"},
+		{name: "no safe replay and no warning", rule: "side-effects", edits: []edit{{stock + "StockSnapshotted/event.yaml", "replaySafe: true", "replaySafe: false"}}, subject: "StockSnapshotted", message: "what a replay would repeat"},
+		{name: "a mail address in an example", rule: "personal-data", edits: []edit{{opened + "examples/full.json", `"shop": "`, `"shop": "jo@example.com `}}, subject: "BasketOpened", message: "a mail address in shop"},
+		{name: "a card number in an example", rule: "personal-data", edits: []edit{{opened + "examples/minimal.json", `"shop": "north"`, `"shop": "4111 1111 1111 1111"`}}, subject: "BasketOpened", message: "a card number in shop"},
+		{name: "an account number in an example", rule: "personal-data", edits: []edit{{opened + "examples/minimal.json", `"shop": "north"`, `"shop": "DE89 3704 0044 0532 0130 00"`}}, subject: "BasketOpened", message: "a bank account number in shop"},
+		{name: "a token in an example", rule: "secrets", edits: []edit{{opened + "examples/full.json", `"shop": "`, `"shop": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl`}}, subject: "BasketOpened", message: "a signed token in shop"},
+		{name: "a password in the URL of an example", rule: "secrets", edits: []edit{{opened + "examples/minimal.json", `"shop": "north"`, `"shop": "https://joe:pass@shop.example"`}}, subject: "BasketOpened", message: "a URL with a password in shop"},
+		{name: "an end before the beginning", rule: "deprecation", edits: []edit{{opened + "event.yaml", "containsPII", deprecated("2026-09-01", "2026-08-01", "") + "containsPII"}}, subject: "BasketOpened", message: "is before 2026-09-01"},
+		{name: "a successor that does not exist", rule: "deprecation", edits: []edit{{opened + "event.yaml", "containsPII", deprecated("2026-01-01", "2026-08-01", "BasketOpened2") + "containsPII"}}, subject: "BasketOpened", message: "no schema of the catalogue"},
+		{name: "a reader after the end", rule: "deprecation", edits: []edit{{paid + "event.yaml", "containsPII", deprecated("2026-01-01", "2026-06-30", "") + "containsPII"}}, subject: "BasketPaid", message: "mail-service.basket-events.consumer still read it"},
+		{name: "a waiver of no rule", rule: "waiver", edits: []edit{{"waivers.yaml", "", waive("event-tin", "BasketPaid", "2026-12-31")}}, subject: "BasketPaid", message: "no rule that can be waived"},
+		{name: "a waiver of waivers", rule: "waiver", edits: []edit{{"waivers.yaml", "", waive("waiver", "BasketPaid", "2026-12-31")}}, subject: "BasketPaid", message: "no rule that can be waived"},
+		{name: "a waiver that nothing needs", rule: "waiver", edits: []edit{{"waivers.yaml", "", waive("event-thin", "BasketPaid", "2026-12-31")}}, subject: "BasketPaid", message: "take the waiver out"},
+		{name: "an expired waiver", rule: "waiver", edits: []edit{{"waivers.yaml", "", waive("retention", "shop.basket.events.v1", "2026-07-01")}, {basket, "retentionMs: 2592000000\n", ""}}, subject: "shop.basket.events.v1", message: "ended on 2026-07-01"},
+		{name: "what an expired waiver covered", rule: "retention", edits: []edit{{"waivers.yaml", "", waive("retention", "shop.basket.events.v1", "2026-07-01")}, {basket, "retentionMs: 2592000000\n", ""}}, subject: "shop.basket.events.v1", message: "retentionMs is missing"},
+		{name: "a waiver for ever", rule: "waiver", edits: []edit{{"waivers.yaml", "", waive("retention", "shop.basket.events.v1", "2199-12-31")}, {basket, "retentionMs: 2592000000\n", ""}}, subject: "shop.basket.events.v1", message: "a year at most"},
 	}
 }
 
+func deprecated(since, until, by string) string {
+	return fmt.Sprintf("deprecation:\n  since: %s\n  removeAfter: %s\n  replacedBy: %q\n  reason: Superseded by the event of the new checkout.\n", quote(since), quote(until), by)
+}
+
+func waive(rule, subject, until string) string {
+	return fmt.Sprintf("waivers:\n  - rule: %s\n    subject: %s\n    owner: Shop Team\n    reason: The old shop still needs it until it is moved.\n    expires: %s\n", rule, subject, quote(until))
+}
+
+func quote(text string) string { return strconv.Quote(text) }
+
+var update = flag.Bool("update", false, "write the golden file")
+
+// The golden file holds the message of every planted mistake, for the reader of
+// a change to the words.
 func TestPlantedMistakesAreFound(t *testing.T) {
 	t.Parallel()
+	var said strings.Builder
 	for _, p := range plantedCases() {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			found := lint.Check(load(t, p.plant(t)))
-			if !slices.ContainsFunc(found, func(f lint.Finding) bool {
-				return f.Rule == p.rule && f.Subject == p.subject && strings.Contains(f.Path+" "+f.Message, p.message)
-			}) {
-				t.Errorf("no finding of %s on %s with %q; found %v", p.rule, p.subject, p.message, found)
-			}
+		found := lint.Check(load(t, p.plant(t)), today()).Findings
+		at := slices.IndexFunc(found, func(f lint.Finding) bool {
+			return f.Rule == p.rule && f.Subject == p.subject && strings.Contains(f.Path+" "+f.Message, p.message)
 		})
+		if at < 0 {
+			t.Errorf("%s: no finding of %s on %s with %q; found %v", p.name, p.rule, p.subject, p.message, found)
+			continue
+		}
+		fmt.Fprintf(&said, "# %s\n%s\n", p.name, found[at])
+	}
+	if *update {
+		if err := os.WriteFile("testdata/planted.golden", []byte(said.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/planted.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said.String() != string(want) {
+		t.Errorf("the messages are not those of testdata/planted.golden; look at the difference after go test ./contract/lint -update\n%s", said.String())
+	}
+}
+
+func TestAWaiverTakesOutWhatItCovers(t *testing.T) {
+	t.Parallel()
+	files := shop(t)
+	files["waivers.yaml"] = &fstest.MapFile{Data: []byte(waive("retention", "shop.basket.events.v1", "2026-07-02"))}
+	topic := string(files[basket].Data)
+	files[basket].Data = []byte(strings.Replace(topic, "retentionMs: 2592000000\n", "", 1))
+	got := lint.Check(load(t, files), today())
+	if len(got.Findings) != 0 || len(got.Waived) != 1 || got.Waived[0].Rule != "retention" || got.Waived[0].Waiver.Owner != "Shop Team" {
+		t.Errorf("on its last day: %+v", got)
 	}
 }
 
@@ -165,13 +240,8 @@ func TestTopicNames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			files := shop(t)
-			folder := strings.TrimSuffix(tt.name, ".v1")
-			move(files, "events/shop.basket.events", "events/"+folder)
-			for name, file := range files {
-				text := strings.ReplaceAll(string(file.Data), "shop.basket.events.v1", tt.name)
-				files[name].Data = []byte(strings.ReplaceAll(text, "/shop.basket.events/", "/"+folder+"/"))
-			}
-			found := slices.ContainsFunc(lint.Check(load(t, files)), func(f lint.Finding) bool {
+			renameTopic(files, tt.name)
+			found := slices.ContainsFunc(lint.Check(load(t, files), today()).Findings, func(f lint.Finding) bool {
 				return f.Rule == "topic-name" && f.Subject == tt.name
 			})
 			if found == tt.ok {
@@ -186,7 +256,7 @@ func TestARequestAndItsResponseAreFoundAsAPair(t *testing.T) {
 	files := shop(t)
 	rename(files, "BasketPaid", "PriceRequested")
 	rename(files, "BasketOpened", "PriceResponded")
-	for _, f := range lint.Check(load(t, files)) {
+	for _, f := range lint.Check(load(t, files), today()).Findings {
 		if f.Rule == "event-request-response" && f.Subject == "PriceResponded" && strings.Contains(f.Message, "PriceRequested") {
 			return
 		}
@@ -198,6 +268,9 @@ func (p planted) plant(t *testing.T) fs.FS {
 	t.Helper()
 	files := shop(t)
 	for _, e := range p.edits {
+		if files[e.file] == nil {
+			files[e.file] = &fstest.MapFile{}
+		}
 		text := string(files[e.file].Data)
 		if !strings.Contains(text, e.old) {
 			t.Fatalf("%s does not hold %q", e.file, e.old)
@@ -207,8 +280,35 @@ func (p planted) plant(t *testing.T) fs.FS {
 	if p.rename[0] != "" {
 		rename(files, p.rename[0], p.rename[1])
 	}
+	if p.topic != "" {
+		renameTopic(files, p.topic)
+	}
+	for i := range p.more {
+		addEvent(files, "Basket"+string(rune('A'+i)))
+	}
 	delete(files, p.drop)
 	return files
+}
+
+func renameTopic(files fstest.MapFS, name string) {
+	folder := strings.TrimSuffix(name, ".v1")
+	move(files, "events/shop.basket.events", "events/"+folder)
+	for _, file := range files {
+		text := strings.ReplaceAll(string(file.Data), "shop.basket.events.v1", name)
+		file.Data = []byte(strings.ReplaceAll(text, "/shop.basket.events/", "/"+folder+"/"))
+	}
+}
+
+// addEvent puts a copy of BasketOpened of another aggregate beside it.
+func addEvent(files fstest.MapFS, aggregate string) {
+	for name, file := range maps.Clone(files) {
+		if rest, ok := strings.CutPrefix(name, opened); ok {
+			text := strings.ReplaceAll(string(file.Data), "BasketOpened", aggregate+"Opened")
+			text = strings.ReplaceAll(text, "aggregateType: Basket", "aggregateType: "+aggregate)
+			text = strings.ReplaceAll(text, `"Basket"`, strconv.Quote(aggregate))
+			files["events/shop.basket.events/"+aggregate+"Opened/"+rest] = &fstest.MapFile{Data: []byte(text)}
+		}
+	}
 }
 
 func rename(files fstest.MapFS, from, to string) {

@@ -20,29 +20,40 @@ func personalData() Rule {
 		Why: "What is not marked is not encrypted, not masked on pages and not erased. A log is kept for years, so " +
 			"a name that slips in stays.",
 		Good:  "contactName: {\"type\": \"string\", \"x-pii\": true} with containsPII: true",
-		Bad:   "contactName: {\"type\": \"string\"}, or x-pii with containsPII: false",
+		Bad:   "contactName: {\"type\": \"string\"}, an example with a mail address in an unmarked field, or x-pii with containsPII: false",
 		check: checkPersonal,
 	}
 }
 
 func checkPersonal(r *report) {
 	for _, e := range r.current() {
-		marked := ""
+		holds := ""
 		for _, f := range e.Fields() {
 			if f.PII {
-				marked = f.Path
+				holds = f.Path
 			}
 			if looks := containsAny(strings.ToLower(lastName(f.Path)), personal); looks != "" && !f.PII && leaf(f) {
-				r.add(e.SchemaFile(), e.Type, "has the field %s, which looks like personal data (%s); mark it with \"x-pii\": true or rename it",
+				r.field(e, f.Path, "has the field %s, which looks like personal data (%s); mark it with \"x-pii\": true or rename it",
 					f.Path, looks)
 			}
 		}
+		checkPersonalValues(r, e)
 		switch {
-		case marked != "" && !e.ContainsPII:
-			r.event(e, "containsPII", "marks %s as personal data but says containsPII: false", marked)
-		case marked == "" && e.ContainsPII:
+		case holds != "" && !e.ContainsPII:
+			r.event(e, "containsPII", "marks %s as personal data but says containsPII: false", holds)
+		case holds == "" && e.ContainsPII:
 			r.event(e, "containsPII", "says containsPII: true but marks no field; set \"x-pii\": true on each that holds some")
 		}
+	}
+}
+
+func checkPersonalValues(r *report, e *contract.Event) {
+	for _, x := range e.Examples {
+		texts(x, func(path, value string) {
+			if looks := seems(value, personalLooks); looks != "" && !marked(e, path) {
+				r.add(x.File, e.Type, "holds %s in %s; mark the field with \"x-pii\": true or take it out", looks, path)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,12 @@ var daysInWords = regexp.MustCompile(`([0-9]+) days?`)
 func retention() Rule {
 	return Rule{
 		Name:  "retention",
-		Title: "Retention is a stated decision, longer than the retry chain",
+		Title: "Retention is a stated decision, longer than retries and repairs take",
 		Why: "Retention is what a projection can be rebuilt from. Left out it is whatever the broker's default is; " +
-			"shorter than the retry chain it deletes events that are still being retried.",
+			"shorter than the retry chain it deletes events that are still being retried; shorter than dead letters " +
+			"are kept, a repair finds a letter whose neighbours are gone.",
 		Good:  "retentionMs: 31536000000, retention: 365 days plus archive",
-		Bad:   "a topic.yaml without retentionMs",
+		Bad:   "a topic.yaml without retentionMs, or retentionMs of 7 days with dead letters kept for 90 and no archive",
 		check: checkRetention,
 	}
 }
@@ -53,8 +55,23 @@ func checkTopicRetention(r *report, t *contract.Topic) {
 	case t.Retention() < retryHorizonFactor*chain:
 		r.topic(t, "retentionMs", "keeps records for %s, less than twice the retry chain of %s; keep them longer",
 			t.Retention(), chain)
+	case evidence(t) && !t.Archive && t.RetentionMs < t.DeadLetter.RetentionMs:
+		r.topic(t, "retentionMs", "keeps records for %d days but dead letters for %d, so that a late redrive or replay finds a gap; keep them as long, or archive them",
+			days(t.RetentionMs), days(t.DeadLetter.RetentionMs))
+	}
+	for _, retry := range t.RetryTopics() {
+		if kept := time.Duration(retry.RetentionMs) * time.Millisecond; kept < retryHorizonFactor*retry.Delay {
+			r.topic(t, "retryTiers", "delays records for %s on a retry topic that keeps them for %s; shorten the tier", retry.Delay, kept)
+		}
 	}
 }
+
+// evidence reports whether others rebuild their state from the topic.
+func evidence(t *contract.Topic) bool {
+	return slices.Contains([]string{"domain", "integration", "audit-export"}, t.Category)
+}
+
+func days(ms int64) int64 { return ms / (24 * time.Hour).Milliseconds() }
 
 // checkEventRetention holds the words of the ownership record to the number
 // that the topic is made with.

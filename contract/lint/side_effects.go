@@ -16,6 +16,9 @@ func sideEffects() Rule {
 
 func checkSideEffects(r *report) {
 	for _, e := range r.current() {
+		if !e.ReplaySafe && e.SideEffectWarning == "" {
+			r.event(e, "replaySafe", "is not safe to replay and has no sideEffectWarning; say what a replay would repeat")
+		}
 		for i, c := range e.Consumers {
 			g, known := r.Group(c.Group)
 			s, declared := r.Service(c.Service)

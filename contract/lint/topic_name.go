@@ -22,7 +22,7 @@ func topicName() Rule {
 		Why: "Owner, meaning and version are read off the name by everyone who cannot see the catalogue: brokers, " +
 			"alerts, people at night. A vague name hides who answers for the topic and invites everything onto it.",
 		Good:  "oms.order.events.v1",
-		Bad:   "orders, or backend.shared.events.v1",
+		Bad:   "orders, platform.events.v1, or backend.shared.events.v1",
 		check: checkTopicName,
 	}
 }
@@ -47,7 +47,10 @@ func checkParts(r *report, t *contract.Topic, parts []string) {
 			r.topic(t, "name", "says %q, which is kept for topics derived from others", part)
 		}
 	}
+	const leastForEvents = 4 // domain, area, events, version
 	switch {
+	case kind == "events" && len(parts) < leastForEvents:
+		r.topic(t, "name", "names no area, so everything of %s fits on it; name the area, as in oms.order.events.v1", parts[0])
 	case t.Category == "current-state" && !strings.HasSuffix(kind, "current-state"):
 		r.topic(t, "name", "must end in current-state, because its category is current-state")
 	case t.Category != "current-state" && strings.HasSuffix(kind, "current-state"):

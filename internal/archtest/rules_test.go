@@ -168,3 +168,35 @@ func TestWords(t *testing.T) {
 		check(t, archtest.Words(files("docs/a.md", "first line\n"+text)), "docs/a.md:2:")
 	}
 }
+
+func TestForeignTables(t *testing.T) {
+	t.Parallel()
+	judge := func(name, text string) []string {
+		return archtest.ForeignTables(archtest.Tree{Files: map[string][]byte{
+			"platform/internal/quote/service.go": []byte("package quote\n\nconst (\n\tSchema = \"quote\"\n)\n"),
+			"platform/internal/order/service.go": []byte("package order\n\nconst Schema = \"orders\"\n"),
+			name:                                 []byte(text),
+		}}, []string{"quote", "order"})
+	}
+	check(t, judge("platform/internal/order/sql/a.sql", "SELECT 1 FROM orders.sales_order JOIN factline.inbox ON true"))
+	check(t, judge("platform/internal/order/a.go", "package order\n\n// learned from quote.it"))
+	check(t, judge("platform/a.go", "SELECT FROM quote.quote"))
+	check(t, judge("platform/internal/order/a_test.go", "SELECT FROM quote.quote"))
+	check(t, judge("platform/internal/order/sql/a.sql", "SELECT 1\nFROM orders.a\nJOIN quote.quote q ON true"), "platform/internal/order/sql/a.sql:3: reads schema quote of service quote")
+	check(t, judge("platform/internal/order/a.go", "package order\n\nconst q = `select 1 from \"quote\".line`"), "a.go:3: reads schema quote")
+	check(t, judge("platform/internal/quote/sql/a.sql", "update orders . sales_order set x = 1"), "reads schema orders of service order")
+}
+
+func TestConsumerLogic(t *testing.T) {
+	t.Parallel()
+	judge := func(name, text string) []string {
+		return archtest.ConsumerLogic(files(name, "package order\n\n"+text), []string{"order"})
+	}
+	const accepted = "func (s *Service) onAccepted(ctx context.Context, tx pgx.Tx, e envelope.Event[accepted]) error {\n"
+	check(t, judge("platform/internal/order/a.go", accepted+"\treturn s.capture(ctx, tx, e.Payload)\n}"))
+	check(t, judge("platform/internal/order/a.go", "func (d *decision) complete(e result) {\n\td.State = done\n}"))
+	check(t, judge("platform/internal/web/a.go", accepted+"\to.State = captured\n}"))
+	check(t, judge("platform/internal/order/a.go", accepted+"\to.State = captured\n\treturn nil\n}"), "a.go:4:2: a consumer callback changes state itself")
+	check(t, judge("platform/internal/order/a.go", accepted+"\treturn s.outbox.Append(ctx, tx, captured)\n}"), "a.go:4:9:")
+	check(t, judge("platform/internal/order/a.go", "func f() any {\n\treturn func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {\n\t\to.Status = 1\n\t\treturn nil\n\t}\n}"), "a.go:5:3:")
+}

@@ -27,6 +27,8 @@ func TestTheTreeKeepsEveryRule(t *testing.T) {
 		"rooms import only what the table allows":      archtest.Direction(tree, rooms),
 		"library tests stand without the platform":     archtest.TestDirection(tree, rooms),
 		"services do not know each other":              archtest.ServiceIndependence(tree, archtest.Services(), archtest.Shared()),
+		"services read no other's tables":              archtest.ForeignTables(tree, archtest.Services()),
+		"state moves in services, not in callbacks":    archtest.ConsumerLogic(tree, archtest.Services()),
 		"library rooms link only allowed modules":      archtest.Modules(tree, rooms, archtest.Brings()),
 		"packages have names that say something":       archtest.Names(tree),
 		"packages have a comment":                      archtest.PackageComments(tree),

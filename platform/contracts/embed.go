@@ -11,7 +11,7 @@ import (
 	"io/fs"
 )
 
-//go:embed services.yaml *.schema.json events
+//go:embed *.yaml *.schema.json events
 var files embed.FS
 
 // FS returns the contracts folder.

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"factline.dev/cmd/factline/internal/gitfs"
+	"factline.dev/contract"
+	"factline.dev/contract/policy"
+)
+
+// against is a contracts folder now and as it was at a commit.
+type against struct {
+	ref      string
+	tree     gitfs.Tree
+	old, now policy.State
+}
+
+// isNew says that the folder did not exist then.
+func (a against) isNew() bool { return a.tree.Files == 0 }
+
+func openAgainst(ctx context.Context, folder, ref string) (against, error) {
+	switch {
+	case ref == "":
+		return against{}, usagef("--against: it is missing; name the commit, branch or tag to compare with, such as origin/main")
+	case folder == "":
+		return against{}, usagef("--folder: it is missing; name a folder under version control, the built-in contracts have no history")
+	}
+	catalogue, err := loadContracts(folder)
+	if err != nil {
+		return against{}, err
+	}
+	tree, err := gitfs.Open(ctx, folder, ref)
+	switch {
+	case errors.Is(err, gitfs.ErrNoRef):
+		return against{}, usagef("--against: %w; fetch it first, a shallow clone has few", err)
+	case errors.Is(err, gitfs.ErrNoRepository):
+		return against{}, usagef("--folder: %w", err)
+	case err != nil:
+		return against{}, err
+	}
+	a := against{ref: ref, tree: tree, old: policy.State{FS: tree.FS}, now: policy.State{FS: os.DirFS(folder), Catalogue: catalogue}}
+	if a.isNew() {
+		return a, nil
+	}
+	if a.old.Catalogue, err = contract.Load(tree.FS); err != nil {
+		return against{}, fmt.Errorf("contracts: read %s as it was at %s: %w", folder, ref, err)
+	}
+	return a, nil
+}

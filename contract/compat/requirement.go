@@ -1,0 +1,222 @@
+package compat
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// requirement is one thing that a schema asks of a document. A document keeps
+// the schema when it keeps all its requirements.
+type requirement struct {
+	schema   *jsonschema.Schema // that asks this and nothing else
+	rule     string
+	name     string // that is required
+	path     string // in a document
+	location string // in the schema, of the keyword
+}
+
+const (
+	maxRequirements = 5000
+	maxUnfolding    = 40
+)
+
+// splitter takes a schema apart along everything that asks for more of the same
+// document or of one of its parts.
+type splitter struct {
+	all  []requirement
+	open map[*jsonschema.Schema]bool
+}
+
+func requirements(s *jsonschema.Schema) []requirement {
+	sp := &splitter{open: map[*jsonschema.Schema]bool{}}
+	sp.split(s, spot{wrap: func(s *jsonschema.Schema) *jsonschema.Schema { return s }})
+	return sp.all
+}
+
+// spot is a place in a document.
+type spot struct {
+	path string
+	wrap func(*jsonschema.Schema) *jsonschema.Schema // from a schema of the place to one of the document
+	// rule is what a schema that accepts nothing stands for here, and location
+	// where it says so.
+	rule, location string
+}
+
+func (at spot) inside(s *jsonschema.Schema, token, rule string, wrap func(*jsonschema.Schema) *jsonschema.Schema) spot {
+	return spot{
+		path: at.path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token),
+		rule: rule, location: s.Location + "/" + rule,
+		wrap: func(s *jsonschema.Schema) *jsonschema.Schema { return at.wrap(wrap(s)) },
+	}
+}
+
+func (sp *splitter) add(s *jsonschema.Schema, at spot, rule string, only *jsonschema.Schema) {
+	only.DraftVersion = latest
+	sp.all = append(sp.all, requirement{schema: at.wrap(only), rule: rule, path: at.path, location: s.Location + "/" + rule})
+}
+
+func (sp *splitter) split(s *jsonschema.Schema, at spot) {
+	switch {
+	case s.Bool != nil && *s.Bool:
+		return
+	case s.Bool != nil && at.rule != "":
+		sp.all = append(sp.all, requirement{schema: at.wrap(s), rule: at.rule, path: at.path, location: at.location})
+		return
+	case s.Bool != nil || sp.open[s] || len(sp.open) > maxUnfolding || len(sp.all) > maxRequirements:
+		sp.all = append(sp.all, requirement{schema: at.wrap(s), rule: "schema", path: at.path, location: s.Location})
+		return
+	}
+	sp.open[s] = true
+	defer delete(sp.open, s)
+	if s.Ref != nil {
+		sp.split(s.Ref, at)
+	}
+	for _, part := range s.AllOf {
+		sp.split(part, at)
+	}
+	sp.values(s, at)
+	sp.choices(s, at)
+	sp.object(s, at)
+	sp.array(s, at)
+}
+
+func (sp *splitter) values(s *jsonschema.Schema, at spot) {
+	for _, v := range []struct {
+		is   bool
+		rule string
+		only jsonschema.Schema
+	}{
+		{s.Types != nil, "type", jsonschema.Schema{Types: s.Types}},
+		{s.Enum != nil, "enum", jsonschema.Schema{Enum: s.Enum}},
+		{s.Const != nil, "const", jsonschema.Schema{Const: s.Const}},
+		{s.Format != nil, "format", jsonschema.Schema{Format: s.Format}},
+		{s.Minimum != nil, "minimum", jsonschema.Schema{Minimum: s.Minimum}},
+		{s.Maximum != nil, "maximum", jsonschema.Schema{Maximum: s.Maximum}},
+		{s.ExclusiveMinimum != nil, "exclusiveMinimum", jsonschema.Schema{ExclusiveMinimum: s.ExclusiveMinimum}},
+		{s.ExclusiveMaximum != nil, "exclusiveMaximum", jsonschema.Schema{ExclusiveMaximum: s.ExclusiveMaximum}},
+		{s.MultipleOf != nil, "multipleOf", jsonschema.Schema{MultipleOf: s.MultipleOf}},
+		{s.MinLength != nil, "minLength", jsonschema.Schema{MinLength: s.MinLength}},
+		{s.MaxLength != nil, "maxLength", jsonschema.Schema{MaxLength: s.MaxLength}},
+		{s.Pattern != nil, "pattern", jsonschema.Schema{Pattern: s.Pattern}},
+		{s.MinItems != nil, "minItems", jsonschema.Schema{MinItems: s.MinItems}},
+		{s.MaxItems != nil, "maxItems", jsonschema.Schema{MaxItems: s.MaxItems}},
+		{s.UniqueItems, "uniqueItems", jsonschema.Schema{UniqueItems: true}},
+		{s.MinProperties != nil, "minProperties", jsonschema.Schema{MinProperties: s.MinProperties}},
+		{s.MaxProperties != nil, "maxProperties", jsonschema.Schema{MaxProperties: s.MaxProperties}},
+	} {
+		if v.is {
+			sp.add(s, at, v.rule, &v.only)
+		}
+	}
+}
+
+func (sp *splitter) choices(s *jsonschema.Schema, at spot) {
+	if s.Not != nil {
+		sp.add(s, at, "not", &jsonschema.Schema{Not: s.Not})
+	}
+	if len(s.AnyOf) == 1 {
+		sp.split(s.AnyOf[0], at)
+	} else if len(s.AnyOf) > 1 {
+		sp.add(s, at, "anyOf", &jsonschema.Schema{AnyOf: s.AnyOf})
+	}
+	if len(s.OneOf) == 1 {
+		sp.split(s.OneOf[0], at)
+	} else if len(s.OneOf) > 1 {
+		sp.add(s, at, "oneOf", &jsonschema.Schema{OneOf: s.OneOf})
+	}
+	if s.If != nil && s.Then != nil {
+		sp.add(s, at, "then", &jsonschema.Schema{If: s.If, Then: s.Then})
+	}
+	if s.If != nil && s.Else != nil {
+		sp.add(s, at, "else", &jsonschema.Schema{If: s.If, Else: s.Else})
+	}
+}
+
+func (sp *splitter) object(s *jsonschema.Schema, at spot) {
+	for _, name := range s.Required {
+		sp.add(s, at, "required", &jsonschema.Schema{Required: []string{name}})
+		sp.all[len(sp.all)-1].name = name
+	}
+	if s.PropertyNames != nil {
+		sp.add(s, at, "propertyNames", &jsonschema.Schema{PropertyNames: s.PropertyNames})
+	}
+	for _, name := range sortedNames(s.DependentRequired) {
+		sp.add(s, at, "dependentRequired", &jsonschema.Schema{DependentRequired: map[string][]string{name: s.DependentRequired[name]}})
+	}
+	for _, name := range sortedNames(s.DependentSchemas) {
+		sp.add(s, at, "dependentSchemas", &jsonschema.Schema{DependentSchemas: map[string]*jsonschema.Schema{name: s.DependentSchemas[name]}})
+	}
+	for _, name := range sortedNames(s.Properties) {
+		sp.split(s.Properties[name], at.inside(s, name, "properties", func(sub *jsonschema.Schema) *jsonschema.Schema {
+			return &jsonschema.Schema{DraftVersion: latest, Properties: map[string]*jsonschema.Schema{name: sub}}
+		}))
+	}
+	for _, re := range sortedPatterns(s.PatternProperties) {
+		sp.split(s.PatternProperties[re], at.inside(s, "*", "patternProperties", func(sub *jsonschema.Schema) *jsonschema.Schema {
+			return &jsonschema.Schema{DraftVersion: latest, PatternProperties: map[jsonschema.Regexp]*jsonschema.Schema{re: sub}}
+		}))
+	}
+	if additional, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
+		sp.split(additional, at.inside(s, "*", "additionalProperties", func(sub *jsonschema.Schema) *jsonschema.Schema {
+			return additionalOnly(s, sub)
+		}))
+	}
+	if s.UnevaluatedProperties != nil {
+		sp.add(s, at, "unevaluatedProperties", copyOf(s))
+	}
+}
+
+// additionalOnly asks nothing of the members that the schema declares.
+func additionalOnly(s, additional *jsonschema.Schema) *jsonschema.Schema {
+	only := &jsonschema.Schema{
+		DraftVersion: latest, Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: additional,
+		PatternProperties: map[jsonschema.Regexp]*jsonschema.Schema{},
+	}
+	for name := range s.Properties {
+		only.Properties[name] = booleanSchema(true)
+	}
+	for re := range s.PatternProperties {
+		only.PatternProperties[re] = booleanSchema(true)
+	}
+	return only
+}
+
+func copyOf(s *jsonschema.Schema) *jsonschema.Schema {
+	c := *s
+	return &c
+}
+
+func (sp *splitter) array(s *jsonschema.Schema, at spot) {
+	if s.Contains != nil {
+		sp.add(s, at, "contains", &jsonschema.Schema{Contains: s.Contains, MinContains: s.MinContains})
+		if s.MaxContains != nil {
+			none := 0
+			sp.add(s, at, "maxContains", &jsonschema.Schema{Contains: s.Contains, MinContains: &none, MaxContains: s.MaxContains})
+		}
+	}
+	for i, part := range s.PrefixItems {
+		sp.split(part, at.inside(s, fmt.Sprint(i), "prefixItems", func(sub *jsonschema.Schema) *jsonschema.Schema {
+			only := &jsonschema.Schema{DraftVersion: latest}
+			for range i {
+				only.PrefixItems = append(only.PrefixItems, booleanSchema(true))
+			}
+			only.PrefixItems = append(only.PrefixItems, sub)
+			return only
+		}))
+	}
+	if s.Items2020 != nil {
+		n := len(s.PrefixItems)
+		sp.split(s.Items2020, at.inside(s, "*", "items", func(sub *jsonschema.Schema) *jsonschema.Schema {
+			only := &jsonschema.Schema{DraftVersion: latest, Items2020: sub}
+			for range n {
+				only.PrefixItems = append(only.PrefixItems, booleanSchema(true))
+			}
+			return only
+		}))
+	}
+	if s.UnevaluatedItems != nil {
+		sp.add(s, at, "unevaluatedItems", copyOf(s))
+	}
+}

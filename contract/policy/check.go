@@ -1,0 +1,192 @@
+package policy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"factline.dev/contract"
+	"factline.dev/contract/compat"
+)
+
+// State is a contracts folder at one time, with what was loaded from it.
+type State struct {
+	FS        fs.FS
+	Catalogue *contract.Catalogue
+}
+
+// Check judges what lies between two states of a folder. Approvals are those of
+// now, as of today. The changes are ordered by topic, subject and path; none is
+// an empty slice. The only error is a schema that can no longer be read from its
+// folder, or ctx ending.
+func Check(ctx context.Context, old, now State, today time.Time) ([]Change, error) {
+	c := &checker{ctx: ctx, old: old, now: now, today: today, changes: []Change{}}
+	for _, t := range old.Catalogue.Topics() {
+		c.topic(t)
+	}
+	if err := errors.Join(c.each(old.Catalogue.Events(), (*checker).event), c.each(now.Catalogue.Events(), (*checker).version)); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(c.changes, Change.compare)
+	return c.changes, ctx.Err()
+}
+
+type checker struct {
+	ctx      context.Context //nolint:containedctx // lives for one call of Check
+	old, now State
+	today    time.Time
+	changes  []Change
+}
+
+// each judges every event, as many at a time as there are processors: one shared
+// schema can change all of them.
+func (c *checker) each(events []*contract.Event, judge func(*checker, *contract.Event) error) error {
+	parts := make([]checker, len(events))
+	errs := make([]error, len(events))
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	for i, e := range events {
+		free <- struct{}{}
+		running.Go(func() {
+			defer func() { <-free }()
+			parts[i] = checker{ctx: c.ctx, old: c.old, now: c.now, today: c.today}
+			errs[i] = judge(&parts[i], e)
+		})
+	}
+	running.Wait()
+	for _, part := range parts {
+		c.changes = append(c.changes, part.changes...)
+	}
+	return errors.Join(errs...)
+}
+
+// add settles a change of a topic or of an event on it.
+func (c *checker) add(t *contract.Topic, change Change) {
+	change.settle(t, c.now.Catalogue.Approvals(), c.today)
+	if change.Verdict != Compatible || change.Kind == OptionalAdded || change.Kind == OptionalRemoved {
+		c.changes = append(c.changes, change)
+	}
+}
+
+// topicNow is the topic of that name now, or as it was where it is gone.
+func (c *checker) topicNow(name string) *contract.Topic {
+	if t, ok := c.now.Catalogue.Topic(name); ok {
+		return t
+	}
+	t, _ := c.old.Catalogue.Topic(name)
+	return t
+}
+
+// stricter of the two states of a topic is the one that its readers rely on: to
+// make a topic private does not free its owner at once.
+func (c *checker) stricter(name string) *contract.Topic {
+	before, existed := c.old.Catalogue.Topic(name)
+	after, exists := c.now.Catalogue.Topic(name)
+	switch {
+	case !existed:
+		return after
+	case !exists || strictnessOf(before) < strictnessOf(after):
+		return before
+	}
+	return after
+}
+
+func name(e *contract.Event) string { return fmt.Sprintf("%s v%d", e.Type, e.Version) }
+
+// event judges what became of an event that was there.
+func (c *checker) event(before *contract.Event) error {
+	after, ok := c.now.Catalogue.Event(before.Type, before.Version)
+	if !ok {
+		c.removed(before)
+		return nil
+	}
+	c.record(before, after)
+	changed, err := c.schemaDiffers(before, after)
+	if err != nil || !changed {
+		return err
+	}
+	d := &diff{before: before, after: after}
+	d.fields()
+	result, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile())
+	if err != nil {
+		return err
+	}
+	rest := unexplained(d, result, "/payload")
+	for _, change := range append(d.changes, rest...) {
+		c.add(c.stricter(after.Topic), change)
+	}
+	return nil
+}
+
+func (c *checker) schemaDiffers(before, after *contract.Event) (bool, error) {
+	files := before.SchemaFiles()
+	if !slices.Equal(files, after.SchemaFiles()) {
+		return true, nil
+	}
+	for _, file := range files {
+		was, err := fs.ReadFile(c.old.FS, file)
+		if err != nil {
+			return false, fmt.Errorf("policy: compare %s: read the older %s: %w", name(after), file, err)
+		}
+		is, err := fs.ReadFile(c.now.FS, file)
+		if err != nil {
+			return false, fmt.Errorf("policy: compare %s: read %s: %w", name(after), file, err)
+		}
+		if !bytes.Equal(was, is) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// compare asks the engine in both directions.
+func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile string) (compat.Result, error) {
+	old, err := compat.Load(oldFS, oldFile)
+	if err != nil {
+		return compat.Result{}, fmt.Errorf("policy: compare with the older %s: %w", oldFile, err)
+	}
+	next, err := compat.Load(newFS, newFile)
+	if err != nil {
+		return compat.Result{}, fmt.Errorf("policy: compare %s: %w", newFile, err)
+	}
+	return compat.Compare(c.ctx, old, next, compat.Options{Direction: compat.Full, Evolvable: true}), nil
+}
+
+// groups are the consumers that either state declares.
+func groups(events ...*contract.Event) []string {
+	return readers(func(string) bool { return true }, events...)
+}
+
+func readers(reads func(field string) bool, events ...*contract.Event) []string {
+	var found []string
+	for _, e := range events {
+		for _, r := range e.Consumers {
+			if slices.ContainsFunc(r.Reads, reads) {
+				found = append(found, r.Group)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// readersOf are the groups that depend on a field: on itself, on what holds it,
+// or on what it holds.
+func readersOf(path string, events ...*contract.Event) []string {
+	return readers(func(field string) bool {
+		return field == "*" || field == path || inside(field, path) || inside(path, field)
+	}, events...)
+}
+
+// inside reports whether a path lies below another.
+func inside(path, parent string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
+}

@@ -1,0 +1,140 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"factline.dev/contract/compat"
+)
+
+// unexplained turns what the engine found into changes, except where a change of
+// a field says it already: to that one it lends its witness. prefix is where the
+// payload is in the compared documents.
+func unexplained(d *diff, r compat.Result, prefix string) []Change {
+	findings := r.Findings
+	if len(findings) == 0 && r.Verdict != compat.Compatible {
+		findings = []compat.Finding{{Rule: "schema", Verdict: r.Verdict, Direction: r.Direction, Message: r.Reason, Witness: r.Witness}}
+	}
+	var found []Change
+	for _, f := range findings {
+		path := fieldPath(f.Path, prefix)
+		if !explained(d, f, path) {
+			found = add(found, d.change(f, path))
+		}
+	}
+	return found
+}
+
+// explained reports whether a change of a field is the reason for a finding. A
+// finding that is not decided is explained by nothing.
+func explained(d *diff, f compat.Finding, path string) bool {
+	if f.Verdict != compat.Breaking {
+		return false
+	}
+	for i := range d.changes {
+		c := &d.changes[i]
+		if !because(c, f, path) {
+			continue
+		}
+		if c.Witness == nil {
+			c.Witness = f.Witness
+		}
+		if text := f.Direction.String(); !slices.Contains(c.Directions, text) {
+			c.Directions = append(c.Directions, text)
+		}
+		return true
+	}
+	return false
+}
+
+func because(c *Change, f compat.Finding, path string) bool {
+	at := c.Path == path
+	holds := parent(c.Path) == path
+	backward := f.Direction == compat.Backward
+	switch c.Kind {
+	case RequiredAdded, MadeRequired:
+		return backward && f.Rule == "required" && (holds || at)
+	case RequiredRemoved, MadeOptional:
+		return !backward && f.Rule == "required" && (holds || at)
+	case FieldRenamed:
+		return f.Rule == "required" && (holds || at)
+	case EnumValueAdded:
+		return !backward && at && (f.Rule == "enum" || f.Rule == "const")
+	case EnumValueRemoved:
+		return backward && at && (f.Rule == "enum" || f.Rule == "const")
+	case NumberPrecision:
+		return at && slices.Contains([]string{"type", "multipleOf", "pattern", "format"}, f.Rule)
+	case TypeChanged:
+		return at || inside(path, c.Path)
+	}
+	return false
+}
+
+// parent is the path of what holds a field, empty for the payload.
+func parent(path string) string { return path[:max(0, strings.LastIndexByte(path, '.'))] }
+
+func (d *diff) change(f compat.Finding, path string) Change {
+	c := Change{
+		Kind: SchemaUndecided, Subject: name(d.after), Path: path, Message: "cannot be decided: " + f.Message, Witness: f.Witness,
+		Old: f.Rule + " " + string(f.Old), New: f.Rule + " " + string(f.New),
+		Directions: []string{f.Direction.String()}, Hurt: d.everyone(),
+	}
+	if f.Verdict == compat.Breaking {
+		c.Kind, c.Message = SchemaBroken, fmt.Sprintf("had %s %s and has %s", f.Rule, orNothing(f.Old), orNothing(f.New))
+	}
+	c.File, c.Line = d.position(path)
+	return c
+}
+
+// add adds a change, or its direction to the one that it is the other half of.
+func add(found []Change, c Change) []Change {
+	for i, other := range found {
+		if other.Kind == c.Kind && other.Path == c.Path && other.Old == c.Old && other.New == c.New {
+			if !slices.Contains(other.Directions, c.Directions[0]) {
+				found[i].Directions = append(found[i].Directions, c.Directions[0])
+			}
+			return found
+		}
+	}
+	return append(found, c)
+}
+
+// fieldPath turns the JSON pointer of a place in a document into the path of a
+// payload field, or, outside of the payload, into one below "envelope".
+func fieldPath(pointer, prefix string) string {
+	rest, ok := strings.CutPrefix(pointer, prefix)
+	path := ""
+	if !ok || rest != "" && rest[0] != '/' {
+		path, rest = "envelope", pointer
+	}
+	for token := range strings.SplitSeq(strings.TrimPrefix(rest, "/"), "/") {
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		_, err := strconv.Atoi(token)
+		switch {
+		case token == "":
+		case token == "*" || err == nil:
+			path += "[]"
+		case path == "":
+			path = token
+		default:
+			path += "." + token
+		}
+	}
+	return path
+}
+
+// longestValue is how much of a keyword's value a message shows.
+const longestValue = 120
+
+func orNothing(value json.RawMessage) string {
+	switch {
+	case len(value) == 0:
+		return "none"
+	case len(value) > longestValue:
+		return strings.ToValidUTF8(string(value[:longestValue]), "") + "…"
+	}
+	return string(value)
+}
