@@ -108,16 +108,13 @@ func writeDiff(w io.Writer, r compat.Result) error {
 		return err
 	}
 	for _, f := range r.Findings {
-		text := fmt.Sprintf("\n%s %s\n  %s\n", f.Verdict, f.Rule, render.Safe(f.Message))
-		for _, at := range []struct{ name, path string }{{"old", f.OldPath}, {"new", f.NewPath}} {
-			if at.path != "" {
-				text += fmt.Sprintf("  %s      %s\n", at.name, render.Safe(at.path))
+		lines := []string{"", string(f.Verdict) + " " + f.Rule, "  " + render.Safe(f.Message)}
+		for _, fact := range []struct{ name, text string }{{"old", f.OldPath}, {"new", f.NewPath}, {"example", shortened(string(f.Witness))}} {
+			if fact.text != "" {
+				lines = append(lines, fmt.Sprintf("  %-8s %s", fact.name, render.Safe(fact.text)))
 			}
 		}
-		if f.Witness != nil {
-			text += fmt.Sprintf("  example  %s\n", render.Safe(shortened(string(f.Witness))))
-		}
-		if _, err := io.WriteString(w, text); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
 			return err
 		}
 	}

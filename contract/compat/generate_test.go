@@ -312,11 +312,12 @@ func (r source) changed(schema any, depth int) any {
 		}
 	case []any:
 		if keyword == "anyOf" || keyword == "oneOf" || keyword == "allOf" || keyword == "prefixItems" {
-			if r.chance(3) && len(inner) > 1 {
+			switch {
+			case r.chance(3) && len(inner) > 1:
 				s[keyword] = inner[1:]
-			} else if r.chance(3) {
+			case r.chance(3):
 				s[keyword] = append(inner, r.schema(max(depth-1, 0)))
-			} else {
+			default:
 				i := r.IntN(len(inner))
 				inner[i] = r.changed(inner[i], max(depth-1, 0))
 			}
@@ -359,7 +360,7 @@ func (r source) pair() (old, next map[string]any) {
 	case r.chance(10):
 		next = root(r.schema(2))
 	default:
-		var c any = copied(old)
+		c := copied(old)
 		for range 1 + r.IntN(2) {
 			c = r.changed(c, 2)
 		}

@@ -87,7 +87,9 @@ func hostilePairs() map[string][2]string {
 	for i := range 20_000 {
 		values = append(values, fmt.Sprintf(`"v%d"`, i))
 	}
-	all := func(parts []string, rest string) string { return `{"allOf":[` + strings.Join(parts, ",") + `]` + rest + `}` }
+	all := func(parts []string, rest string) string {
+		return `{"allOf":[` + strings.Join(parts, ",") + `]` + rest + `}`
+	}
 	return map[string][2]string{
 		"deep nesting":        {nested(`{"properties":{"a":`, `{"type":"string"}`, `}}`, 60), nested(`{"properties":{"a":`, `{"type":"integer"}`, `}}`, 60)},
 		"deep not":            {nested(`{"not":`, `{"type":"string"}`, `}`, 101), nested(`{"not":`, `{"type":"string"}`, `}`, 100)},

@@ -157,9 +157,16 @@ func describe(s *jsonschema.Schema) (string, []*jsonschema.Schema) {
 		name string
 		s    *jsonschema.Schema
 	}{
-		{"ref", s.Ref}, {"not", s.Not}, {"if", s.If}, {"then", s.Then}, {"else", s.Else},
-		{"names", s.PropertyNames}, {"unevaluatedProperties", s.UnevaluatedProperties},
-		{"items", s.Items2020}, {"contains", s.Contains}, {"unevaluatedItems", s.UnevaluatedItems},
+		{"ref", s.Ref},
+		{"not", s.Not},
+		{"if", s.If},
+		{"then", s.Then},
+		{"else", s.Else},
+		{"names", s.PropertyNames},
+		{"unevaluatedProperties", s.UnevaluatedProperties},
+		{"items", s.Items2020},
+		{"contains", s.Contains},
+		{"unevaluatedItems", s.UnevaluatedItems},
 	} {
 		if part.s != nil {
 			d.part(part.name, part.s)

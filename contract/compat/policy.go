@@ -37,38 +37,41 @@ func fillDefaults(s *jsonschema.Schema) {
 // closed to others. What counts is what any part of the schema declares for the
 // same object.
 func closed(root *jsonschema.Schema) *jsonschema.Schema {
-	seen := map[*jsonschema.Schema]*jsonschema.Schema{}
-	var within func(s *jsonschema.Schema) *jsonschema.Schema
-	within = func(s *jsonschema.Schema) *jsonschema.Schema {
-		if s == nil {
-			return nil
-		}
-		if made, ok := seen[s]; ok {
-			return made
-		}
-		made := &jsonschema.Schema{DraftVersion: latest, AllOf: []*jsonschema.Schema{s}}
-		seen[s] = made
-		if names, patterns := declared(s); len(names) > 0 {
-			*made = jsonschema.Schema{DraftVersion: latest, AllOf: made.AllOf, Properties: names, PatternProperties: patterns, AdditionalProperties: booleanSchema(false)}
-		}
-		return made
-	}
+	c := closer{}
 	for _, s := range reachable([]*jsonschema.Schema{root}) {
 		for name, part := range s.Properties {
-			s.Properties[name] = within(part)
+			s.Properties[name] = c.close(part)
 		}
 		for re, part := range s.PatternProperties {
-			s.PatternProperties[re] = within(part)
+			s.PatternProperties[re] = c.close(part)
 		}
 		for i, part := range s.PrefixItems {
-			s.PrefixItems[i] = within(part)
+			s.PrefixItems[i] = c.close(part)
 		}
-		s.Items2020 = within(s.Items2020)
+		s.Items2020 = c.close(s.Items2020)
 		if additional, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
-			s.AdditionalProperties = within(additional)
+			s.AdditionalProperties = c.close(additional)
 		}
 	}
-	return within(root)
+	return c.close(root)
+}
+
+// closer remembers the closed form of each schema.
+type closer map[*jsonschema.Schema]*jsonschema.Schema
+
+func (c closer) close(s *jsonschema.Schema) *jsonschema.Schema {
+	if s == nil {
+		return nil
+	}
+	if made, ok := c[s]; ok {
+		return made
+	}
+	made := &jsonschema.Schema{DraftVersion: latest, AllOf: []*jsonschema.Schema{s}}
+	if names, patterns := declared(s); len(names) > 0 {
+		made.Properties, made.PatternProperties, made.AdditionalProperties = names, patterns, booleanSchema(false)
+	}
+	c[s] = made
+	return made
 }
 
 // declared are the names and patterns that a schema and its parts declare for

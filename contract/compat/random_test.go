@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-//nolint:gochecknoglobals // a test's flags
 var (
-	pairs = flag.Int("pairs", 20_000, "how many random pairs of schemas are compared")
+	pairs = flag.Int("pairs", 100_000, "how many random pairs of schemas are compared")
 	seed  = flag.Uint64("seed", 20261124, "the seed of the random pairs")
 )
 
@@ -48,6 +47,7 @@ func TestRandomPairsAreJudgedAsTheValidatorDoes(t *testing.T) {
 }
 
 func (n *tally) judge(t *testing.T, r source, i int) {
+	t.Helper()
 	oldDoc, nextDoc := r.pair()
 	old, err := Parse("old", []byte(written(oldDoc)))
 	if err != nil {

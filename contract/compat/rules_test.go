@@ -9,7 +9,6 @@ import (
 	"testing"
 )
 
-//nolint:gochecknoglobals // a test's flag
 var update = flag.Bool("update", false, "write the golden files")
 
 // ruleCase is a row of a table in testdata: what changes, the two schemas, and

@@ -43,7 +43,7 @@ func (s *shrinker) smaller(part any, whole func(any) any) any {
 
 func plainer(part any) []any {
 	var all []any
-	switch v := part.(type) {
+	switch part.(type) {
 	case map[string]any:
 		all = []any{map[string]any{}}
 	case []any:
@@ -52,8 +52,6 @@ func plainer(part any) []any {
 		all = []any{"", "a"}
 	case json.Number:
 		all = []any{json.Number("0"), json.Number("1")}
-	default:
-		_ = v
 	}
 	return all
 }
@@ -79,7 +77,7 @@ func (s *shrinker) object(object map[string]any, whole func(any) any) any {
 }
 
 func (s *shrinker) array(array []any, whole func(any) any) any {
-	for i := len(array) - 1; i >= 0; i-- {
+	for i := range slices.Backward(array) {
 		less := slices.Delete(slices.Clone(array), i, i+1)
 		if s.try(whole(less)) {
 			array = less

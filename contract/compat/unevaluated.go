@@ -2,6 +2,7 @@ package compat
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -130,10 +131,8 @@ func (e *evaluation) applies(s, part *jsonschema.Schema) bool {
 	for name, dependent := range s.DependentSchemas {
 		if part == dependent {
 			conditional = true
-			for _, there := range e.branch.object.present {
-				if there == name {
-					return true
-				}
+			if slices.Contains(e.branch.object.present, name) {
+				return true
 			}
 		}
 	}
