@@ -26,7 +26,9 @@ func (r *Runner) TryAgain(ctx context.Context, topic string, id int32, offset in
 	if err != nil {
 		return err
 	}
-	return o.partitions[id].tryAgain(offset)
+	p := o.partitions[id]
+	p.askDue([]inbox.DueRecord{{Offset: offset}})
+	return p.tryAgain(p.takeDue())
 }
 
 // TierName is how a pause is called in the name of its topic.

@@ -166,7 +166,7 @@ func TestThePartitionWithManyOverdueEventsLeavesRoomForTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(due[0]) != 10 || due[0][0] != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
+	if len(due[0]) != 10 || due[0][0].Offset != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
 		t.Errorf("due = %v, want ten of partition 0, the longest overdue first, and all three of partition 1", due)
 	}
 	if want := now.Add(77 * time.Minute); !next.Equal(want) {
