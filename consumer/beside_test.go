@@ -86,22 +86,58 @@ func TestASlowRetryDelaysNoOtherKeyOfItsPartition(t *testing.T) {
 	b.wantNext(4)
 }
 
+// besideFirst is an owner whose first record's handler does not return, and whose
+// later records were each offered to a transaction beside it.
+func (b *bundle) besideFirst(mode consumer.Mode, records ...*kgo.Record) (o *consumer.Owner, leave func()) {
+	b.t.Helper()
+	slow := newSlowKey("a")
+	cfg := b.cfg
+	cfg.MaxChunkRecords, cfg.Registerer = 1, nil
+	cfg.Subscriptions = []consumer.Subscription{{Topic: orders, Mode: mode, Handlers: map[string]consumer.Handler{"OrderCaptured": slow.handle}}}
+	if mode == consumer.Latest {
+		cfg.Subscriptions[0].Handlers[""] = forget
+	}
+	r, err := consumer.New(cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i, record := range records {
+		record.Offset = int64(i)
+	}
+	if o, err = r.Own(b.t.Context(), orders, map[int32][]*kgo.Record{0: records}); err != nil {
+		b.t.Fatal(err)
+	}
+	first := make(chan error, 1)
+	go func() { first <- o.Handle(0) }()
+	<-slow.entered
+	for range records {
+		if err := o.Handle(0); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return o, func() {
+		close(slow.leave)
+		if err := <-first; err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
 func TestNothingIsTakenFurtherAheadThanWhatMayBeQueued(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
-	slow := newSlowKey("a")
-	b.send(order("a", 1))
-	b.start(func(c *consumer.Config) {
-		handlers(slow.handle)(c)
-		c.MaxChunkRecords, c.MaxQueuedRecords = 3, 3
-	})
-	<-slow.entered
-	b.send(order("b", 1))
-	b.wantEffects("b/1")
-	b.send(order("b", 2), order("b", 3), order("c", 1))
-	b.wantEffects("b/1", "b/2")
-	close(slow.leave)
-	b.wantEffects("a/1", "b/1", "b/2", "b/3", "c/1")
+	b.cfg.MaxQueuedRecords = 3
+	o, leave := b.besideFirst(consumer.Ordered, b.recordOf(order("a", 1)), b.recordOf(order("b", 1)), b.recordOf(order("c", 1)), b.recordOf(order("d", 1)))
+	b.wantEffects("b/1", "c/1")
+	if n := o.Waiting()[0]; n != 1 {
+		t.Errorf("%d records wait, want the one that is 3 above the first", n)
+	}
+	leave()
+	if err := o.Handle(0); err != nil {
+		t.Fatal(err)
+	}
+	b.wantEffects("a/1", "b/1", "c/1", "d/1")
+	b.wantNext(4)
 }
 
 // The higher records have committed and the lowest has not when the process ends.
@@ -142,26 +178,21 @@ func TestACrashBeneathASettledRecordRepeatsAndLosesNoEffect(t *testing.T) {
 func TestATombstoneWaitsUntilAllBeforeItIsSettled(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
-	slow := newSlowKey("a")
-	run := func(handler consumer.Handler) func() error {
-		return b.start(func(c *consumer.Config) {
-			c.Subscriptions[0].Mode, c.DrainTimeout = consumer.Latest, time.Millisecond
-			c.Subscriptions[0].Handlers = map[string]consumer.Handler{"OrderCaptured": handler, "": forget}
-		})
-	}
-	b.send(order("a", 1))
-	stop := run(slow.handle)
-	<-slow.entered
-	b.send(order("b", 1))
+	tombstone := &kgo.Record{Topic: orders, Key: []byte("b")}
+	records := []*kgo.Record{b.recordOf(order("a", 1)), b.recordOf(order("b", 1)), tombstone, b.recordOf(order("b", 2)), b.recordOf(order("c", 1))}
+	o, leave := b.besideFirst(consumer.Latest, records...)
 	b.wantEffects("b/1")
-	b.sendRecords(&kgo.Record{Topic: orders, Key: []byte("b")}, b.recordOf(order("b", 2)))
-	b.send(order("c", 1))
-	if err := stop(); err != nil {
-		t.Fatal(err)
+	if n := o.Waiting()[0]; n != 3 {
+		t.Errorf("%d records wait, want the tombstone and the two behind it", n)
 	}
-	run(record)
-	b.wantNext(5)
+	leave()
+	for range 3 {
+		if err := o.Handle(0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b.wantEffects("a/1", "b/2", "c/1")
+	b.wantNext(5)
 }
 
 // A tombstone has no tenant, and the events of a transaction are brought together

@@ -60,6 +60,9 @@ func (r *Runner) Own(ctx context.Context, topic string, fetched map[int32][]*kgo
 		if err := inbox.StartPartition(ctx, r.cfg.Pool, r.cfg.Group, time.Now(), inbox.Progress{Topic: topic, Partition: id}); err != nil {
 			return nil, err
 		}
+		if _, err := inbox.TakePartitions(ctx, r.cfg.Pool, r.cfg.Group, o.s.member, []inbox.Progress{{Topic: topic, Partition: id}}); err != nil {
+			return nil, err
+		}
 		p := newPartition(o.s, r.topics[topic], id, 0, -1)
 		p.queue, p.since = records, time.Now()
 		o.partitions[id], o.s.owned[topicPartition{topic, id}] = p, p
