@@ -110,7 +110,12 @@ func (r *Runner) newChunk(topic *topicPlan, limit int, shares ...*share) *chunk 
 	for _, sh := range shares {
 		c.scope.Partitions = append(c.scope.Partitions, sh.p.id)
 		c.records = append(c.records, sh.items...)
-		c.release = append(c.release, sh.release...)
+		for _, w := range sh.release {
+			c.release = append(c.release, w.Aggregate)
+		}
+	}
+	if r.cfg.MaxPartitionChunks > 1 {
+		c.scope.Member = shares[0].p.s.member
 	}
 	return c
 }
@@ -314,25 +319,27 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 func (c *chunk) nextOffsets() map[int32]int64 {
 	next := make(map[int32]int64, len(c.shares))
 	for _, sh := range c.shares {
-		if sh.next > sh.from {
-			next[sh.p.id] = sh.next
+		if offset, ok := sh.p.nextAfter(sh); ok {
+			next[sh.p.id] = offset
 		}
 	}
 	return next
 }
 
 // releases are the aggregates of more by the partition they belong to.
-func (r *run) releases() map[int32][]inbox.Aggregate {
+func (r *run) releases() map[int32][]inbox.Waiter {
 	if len(r.more) == 0 {
 		return nil
 	}
-	at := make(map[inbox.Aggregate]int32)
+	of := make(map[inbox.Aggregate]*Message)
 	for i := range r.items {
-		at[r.items[i].event.Aggregate] = r.items[i].msg.Partition
+		of[r.items[i].event.Aggregate] = &r.items[i].msg
 	}
-	all := make(map[int32][]inbox.Aggregate)
+	all := make(map[int32][]inbox.Waiter)
 	for _, a := range r.more {
-		all[at[a]] = append(all[at[a]], a)
+		if m := of[a]; m != nil {
+			all[m.Partition] = append(all[m.Partition], inbox.Waiter{Aggregate: a, RecordKey: m.Key})
+		}
 	}
 	return all
 }

@@ -57,9 +57,15 @@ type Config struct {
 	// faster and repeats more after a crash.
 	// Default 2000, at most 10000.
 	MaxChunkRecords int
-	// MaxConcurrentChunks is the most transactions at once, each of other
-	// partitions. Default 4, but not more than the pool has connections.
+	// MaxConcurrentChunks is the most transactions at once. Default 4, but not more
+	// than the pool has connections.
 	MaxConcurrentChunks int
+	// MaxPartitionChunks is how many of them may be at work on one partition: later
+	// records whose keys are in no transaction under way go into another one, up to
+	// MaxQueuedRecords ahead of the lowest record that is not settled. Slow handlers
+	// then delay their own keys alone. 1 settles a partition chunk after chunk.
+	// Default 2.
+	MaxPartitionChunks int
 	// Linger is how long a record may wait at the broker for others to come along.
 	// Set it where nobody waits for the effect, as with a read model: at a low rate
 	// one transaction then takes what would have been many. 64 KiB end the wait.
@@ -135,6 +141,7 @@ type AfterEffectHook interface{ AfterEffect(group, eventID string) }
 func (c Config) WithDefaults() Config {
 	c.MaxChunkRecords = or(c.MaxChunkRecords, 2000)
 	c.MaxConcurrentChunks = or(c.MaxConcurrentChunks, c.defaultConcurrency())
+	c.MaxPartitionChunks = or(c.MaxPartitionChunks, 2)
 	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 4*c.MaxChunkRecords)
 	c.InPlaceAttempts = or(c.InPlaceAttempts, 2)
 	c.BackoffMin = or(c.BackoffMin, 10*time.Millisecond)
@@ -207,6 +214,7 @@ func (c Config) validateNumbers(p *problems) {
 	}
 	positive("MaxChunkRecords", c.MaxChunkRecords, 10_000)
 	positive("MaxConcurrentChunks", c.MaxConcurrentChunks, 1000)
+	positive("MaxPartitionChunks", c.MaxPartitionChunks, 1000)
 	positive("InPlaceAttempts", c.InPlaceAttempts, 1000)
 	if c.Linger < 0 || c.Linger > 5*time.Second {
 		p.add("Linger", "%s is outside 0 to 5s", c.Linger)

@@ -54,7 +54,9 @@
 //
 // A partition whose next offset the log no longer holds stops with an alert and a
 // row in factline.consumer_gap instead of jumping. One that has work and makes no
-// progress for [Config.StallAfter] is reported. Within a partition events are
-// handled one after the other: a slow handler or a hot key delays the others of
-// its partition, and those of other partitions by a few chunks at most.
+// progress for [Config.StallAfter] is reported. The events of a record key are
+// handled one after the other, those of different keys beside each other, up to
+// [Config.MaxPartitionChunks] transactions a partition: a slow handler delays its
+// own key, and what shares its transaction. Offsets stay at the lowest record that
+// is not settled; what was settled above it is recognised when it is read again.
 package consumer

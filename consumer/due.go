@@ -10,33 +10,23 @@ import (
 	"factline.dev/inbox"
 )
 
-// askDue asks for events that are to be tried again, by offset.
-func (p *partition) askDue(offsets []int64) {
+// askDue asks for events that are to be tried again.
+func (p *partition) askDue(due []inbox.DueRecord) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.due) == 0 {
-		p.due = offsets
+		p.due = due
 		p.signal()
 	}
-}
-
-// nextDue takes one of them.
-func (p *partition) nextDue() (offset int64, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.due) == 0 {
-		return 0, false
-	}
-	offset, p.due = p.due[0], p.due[1:]
-	return offset, true
 }
 
 // tryAgain makes one more attempt of an event that failed. Between two of them
 // the partition's records have their turn: what failed must not slow down the
 // rest.
-func (p *partition) tryAgain(offset int64) error {
-	c := p.single(&share{}, 0)
-	c.due, c.careful = &inbox.Place{Partition: p.id, Offset: offset}, true
+func (p *partition) tryAgain(sh *share) error {
+	defer sh.land()
+	c := p.s.r.newChunk(p.topic, 0, sh)
+	c.due, c.careful = &inbox.Place{Partition: p.id, Offset: sh.due.Offset}, true
 	done, err := p.settle(c)
 	if err == nil {
 		p.s.askReleases(done)
@@ -91,7 +81,7 @@ func (r *run) learnParked(ctx context.Context, tx pgx.Tx, stored map[int32]inbox
 	var ids []string
 	for i := range r.records {
 		it := &r.records[i]
-		if it.event.EventID != "" && it.msg.Offset < stored[it.msg.Partition].NextOffset {
+		if it.event.EventID != "" && it.msg.Offset < max(stored[it.msg.Partition].NextOffset, r.doubtUntil(it.msg.Partition)) {
 			ids = append(ids, it.event.EventID)
 		}
 	}
@@ -103,4 +93,15 @@ func (r *run) learnParked(ctx context.Context, tx pgx.Tx, stored map[int32]inbox
 		r.learn(parked)
 	}
 	return err
+}
+
+// doubtUntil is how far a partition's records may have been settled by its owner
+// before, whatever the database's offset says.
+func (c *chunk) doubtUntil(partition int32) int64 {
+	for _, sh := range c.shares {
+		if sh.p.id == partition {
+			return sh.p.doubtUntil
+		}
+	}
+	return 0
 }

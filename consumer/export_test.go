@@ -26,7 +26,9 @@ func (r *Runner) TryAgain(ctx context.Context, topic string, id int32, offset in
 	if err != nil {
 		return err
 	}
-	return o.partitions[id].tryAgain(offset)
+	p := o.partitions[id]
+	p.askDue([]inbox.DueRecord{{Offset: offset}})
+	return p.tryAgain(p.takeDue())
 }
 
 // TierName is how a pause is called in the name of its topic.
@@ -56,6 +58,9 @@ func (r *Runner) Own(ctx context.Context, topic string, fetched map[int32][]*kgo
 	o := &Owner{s: r.newSession(ctx, func(error) {}), partitions: make(map[int32]*partition)}
 	for id, records := range fetched {
 		if err := inbox.StartPartition(ctx, r.cfg.Pool, r.cfg.Group, time.Now(), inbox.Progress{Topic: topic, Partition: id}); err != nil {
+			return nil, err
+		}
+		if _, err := inbox.TakePartitions(ctx, r.cfg.Pool, r.cfg.Group, o.s.member, []inbox.Progress{{Topic: topic, Partition: id}}); err != nil {
 			return nil, err
 		}
 		p := newPartition(o.s, r.topics[topic], id, 0, -1)

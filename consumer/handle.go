@@ -12,19 +12,30 @@ import (
 )
 
 // sortByTenant brings the events of a tenant together, each tenant's in the
-// order decided. Between tenants no order is promised.
+// order decided. Between tenants no order is promised; a tombstone has none and
+// stays where it is between the events of its key.
 func (r *run) sortByTenant() {
-	first := r.applied[0].event.Aggregate.TenantID
-	if !slices.ContainsFunc(r.applied, func(it *item) bool { return it.event.Aggregate.TenantID != first }) {
-		return
+	for rest := r.applied; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(it *item) bool { return it.event.Tombstone })
+		if n < 0 {
+			n = len(rest)
+		}
+		groupByTenant(rest[:n])
+		rest = rest[min(n+1, len(rest)):]
 	}
+}
+
+func groupByTenant(items []*item) {
 	rank := make(map[string]int)
-	for _, it := range r.applied {
+	for _, it := range items {
 		if _, ok := rank[it.event.Aggregate.TenantID]; !ok {
 			rank[it.event.Aggregate.TenantID] = len(rank)
 		}
 	}
-	slices.SortStableFunc(r.applied, func(a, b *item) int {
+	if len(rank) < 2 {
+		return
+	}
+	slices.SortStableFunc(items, func(a, b *item) int {
 		return rank[a.event.Aggregate.TenantID] - rank[b.event.Aggregate.TenantID]
 	})
 }

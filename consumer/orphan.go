@@ -25,7 +25,7 @@ func (s *session) markOrphans(ctx context.Context, starts map[topicPartition]int
 	orphans, err := inbox.TakePartitions(ctx, s.r.cfg.Pool, s.r.cfg.Group, s.member, partitions)
 	until = make(map[topicPartition]int64, len(orphans))
 	for _, o := range orphans {
-		until[topicPartition{o.Topic, o.Partition}] = o.NextOffset + int64(s.r.cfg.MaxChunkRecords)
+		until[topicPartition{o.Topic, o.Partition}] = o.NextOffset + s.r.mostInHand()
 		s.r.cfg.Logger.Warn("the member before did not give the partition back; what it may have died of is handled one by one",
 			"group", s.r.cfg.Group, "topic", o.Topic, "partition", o.Partition, "offset", o.NextOffset)
 	}
@@ -54,7 +54,16 @@ func (s *session) unmark(partitions []*partition) {
 }
 
 // needsCare reports whether what waits in the partition may be what the member
-// before died of. The caller holds mu, or has seized the partition.
-func (p *partition) needsCare(releases int) bool {
-	return p.careUntil > 0 && (p.from < p.careUntil || releases > 0)
+// before died of. The caller holds mu.
+func (p *partition) needsCare() bool {
+	return p.careUntil > 0 && (p.from < p.careUntil || len(p.release) > 0)
+}
+
+// mostInHand is how far above the lowest record that is not settled a member may
+// have records of a partition in hand.
+func (r *Runner) mostInHand() int64 {
+	if r.cfg.MaxPartitionChunks > 1 {
+		return int64(r.cfg.MaxQueuedRecords)
+	}
+	return int64(r.cfg.MaxChunkRecords)
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // partition is the work on one owned partition: a queue that the poll loop
-// fills and one goroutine that sees to it that it is emptied, chunk by chunk,
+// fills and a few goroutines that see to it that it is emptied, chunk by chunk,
 // together with other partitions or alone.
 type partition struct {
 	s     *session
@@ -35,20 +35,18 @@ type partition struct {
 	id    int32
 
 	mu      sync.Mutex
-	queue   []*kgo.Record
-	bytes   int       // of the queued values
-	since   time.Time // when the oldest queued record was received
-	release []inbox.Aggregate
-	due     []int64 // offsets of events to try again
+	queue   []*kgo.Record // in log order
+	bytes   int           // of the queued values
+	since   time.Time     // when the oldest queued record was received
+	release []inbox.Waiter
+	due     []inbox.DueRecord // events to try again
 	paused  bool
-	// busy is set while somebody handles the partition's records; from, passed
-	// and passedAt are his then.
-	busy bool
 	// alone is set when what is queued failed in a chunk with other partitions.
 	alone bool
 	wake  chan struct{}
+	progress
 
-	// stop asks for an end after the transaction under way; ctx ends that too.
+	// stop asks for an end after the transactions under way; ctx ends those too.
 	stop     chan struct{}
 	stopOnce sync.Once
 	ctx      context.Context
@@ -58,12 +56,10 @@ type partition struct {
 	// careUntil is set where the owner before died: until this offset records are
 	// handled one by one.
 	careUntil int64
-	// from is where reading stands; finished is the same for the commit loop.
-	from int64
-	// passed is behind the last record that nothing was to be done for, and
-	// passedAt is when the database should know.
-	passed   int64
-	passedAt time.Time
+	// doubtUntil is the log's end when the partition was taken: the owner before
+	// may have settled any record below it.
+	doubtUntil int64
+	// finished is the lowest record that is not settled, for the commit loop.
 	finished atomic.Int64
 	// commits counts transactions for the stall watch, whose memory watched is.
 	commits   atomic.Int64
@@ -75,7 +71,7 @@ type partition struct {
 
 func newPartition(s *session, topic *topicPlan, id int32, start, committed int64) *partition {
 	p := &partition{
-		s: s, topic: topic, id: id, from: start, committed: committed,
+		s: s, topic: topic, id: id, committed: committed, progress: progress{read: start, from: start},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(s.work)
@@ -93,6 +89,9 @@ func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Tim
 	if len(p.queue) == 0 {
 		p.since = now
 	}
+	if p.doubtUntil == 0 {
+		p.doubtUntil = highWater
+	}
 	p.queue = append(p.queue, records...)
 	for _, record := range records {
 		p.bytes += len(record.Value)
@@ -105,11 +104,11 @@ func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Tim
 	}
 }
 
-func (p *partition) askRelease(aggregates []inbox.Aggregate) {
+func (p *partition) askRelease(waiters []inbox.Waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.release) == 0 {
-		p.release = aggregates
+		p.release = waiters
 		p.signal()
 	}
 }
@@ -144,85 +143,21 @@ func (p *partition) wait() bool {
 }
 
 // waiting reports whether there is work, and otherwise when the database is to
-// learn of what was passed over.
+// learn of what was settled without it.
 func (p *partition) waiting() (waits bool, due <-chan time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy {
+	if len(p.underWay) >= p.mostUnderWay() {
 		return false, nil // whoever is at it signals
 	}
-	if len(p.queue) > 0 || len(p.release) > 0 || len(p.due) > 0 {
+	if p.hasWork() {
 		return true, nil
 	}
-	if p.passed <= p.from {
+	if p.storeAt.IsZero() || len(p.underWay) > 0 {
 		return false, nil
 	}
-	left := time.Until(p.passedAt)
+	left := time.Until(p.storeAt)
 	return left <= 0, time.After(left)
-}
-
-// seize makes the caller the one who handles the partition's records, if nobody
-// else is.
-func (p *partition) seize() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy {
-		return false
-	}
-	p.busy = true
-	return true
-}
-
-func (p *partition) free() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.busy = false
-	p.signal()
-}
-
-// take removes up to so many records from the queue, and what is to be released.
-func (p *partition) take(records int) *share {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.fitting(records)
-	taken := &share{p: p, records: p.queue[:n:n], received: p.since, release: p.release, from: p.from, next: p.passed}
-	p.queue, p.release = p.queue[n:], nil
-	if len(p.queue) == 0 {
-		p.queue = nil
-	}
-	if p.paused && len(p.queue) <= p.s.r.cfg.MaxQueuedRecords/2 && p.bytes <= maxQueuedBytes/2 {
-		p.paused = false
-		p.s.resume(p)
-	}
-	return taken
-}
-
-// fitting is how many queued records go into the next chunk, and takes their
-// bytes off the count.
-func (p *partition) fitting(records int) (n int) {
-	size := 0
-	for n < min(len(p.queue), records) && size < maxChunkBytes {
-		size += len(p.queue[n].Value)
-		n++
-	}
-	p.bytes -= size
-	return n
-}
-
-// putBack returns to the front of the queue what a chunk with other partitions
-// did not settle. The partition tries it alone.
-func (p *partition) putBack(taken *share) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, record := range taken.records {
-		p.bytes += len(record.Value)
-	}
-	p.queue = append(slices.Clip(taken.records), p.queue...)
-	p.since = taken.received
-	if len(p.release) == 0 {
-		p.release = taken.release
-	}
-	p.alone = true
 }
 
 func (p *partition) halt() { p.stopOnce.Do(func() { close(p.stop) }) }
@@ -236,26 +171,33 @@ func (p *partition) stopping() bool {
 	}
 }
 
-// work is the partition's goroutine.
+// work runs the partition's goroutines until it is given back.
 func (p *partition) work() {
 	defer close(p.done)
 	defer p.cancel()
+	var workers sync.WaitGroup
+	for range p.workers() {
+		workers.Go(p.handleAll)
+	}
+	workers.Wait()
+	p.awaitLanding()
+	p.storeFinished()
+}
+
+func (p *partition) handleAll() {
 	for p.wait() {
 		if err := p.handle(); err != nil {
 			if errors.Is(err, errRewound) {
 				p.s.fail(err)
 			}
-			p.awaitFree()
 			return
 		}
 	}
-	p.awaitFree()
-	p.storePassed()
 }
 
-// awaitFree waits until no other partition's goroutine has records of this one.
-func (p *partition) awaitFree() {
-	for !p.seize() {
+// awaitLanding waits until no other partition's goroutine has records of this one.
+func (p *partition) awaitLanding() {
+	for p.isUnderWay() {
 		<-p.wake
 	}
 }
@@ -271,19 +213,18 @@ func (p *partition) handle() error {
 		return err
 	}
 	defer leave()
-	if !p.seize() {
-		return nil // another partition took it along
-	}
-	if offset, ok := p.nextDue(); ok {
+	if due := p.takeDue(); due != nil {
 		leave()
-		if err := p.tryAgain(offset); err != nil {
-			p.free()
+		if err := p.tryAgain(due); err != nil {
 			return err
 		}
 	}
 	shares := p.s.gather(p)
-	if len(shares) == 1 && shares[0].p == p {
-		defer p.free()
+	switch {
+	case len(shares) == 0:
+		return nil
+	case len(shares) == 1 && shares[0].p == p:
+		defer shares[0].land()
 		return p.handleAlone(shares[0], leave)
 	}
 	return p.s.together(p, shares)
@@ -292,7 +233,7 @@ func (p *partition) handle() error {
 // handleAlone settles what one partition has. leave lets others begin, which
 // they shall not wait for once something went wrong here.
 func (p *partition) handleAlone(only *share, leave func()) error {
-	if len(only.items)+len(only.release) > 0 && p.needsCare(len(only.release)) {
+	if only.careful {
 		return p.oneByOne(only, true)
 	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
@@ -305,13 +246,9 @@ func (p *partition) handleAlone(only *share, leave func()) error {
 	return err
 }
 
-// keepPassed is how long the database may not know of records that were passed
-// over, where no other record comes.
-const keepPassed = 500 * time.Millisecond
-
 // pass lets go of records that have no effect and move no gate. A transaction of
 // their own would only store an offset, which the next one does as well, or the
-// one that is due after keepPassed; a crash before it reads them again, for
+// one that is due after keepUnstored; a crash before it reads them again, for
 // nothing.
 func (p *partition) pass(taken *share) bool {
 	items := taken.items
@@ -319,7 +256,7 @@ func (p *partition) pass(taken *share) bool {
 		slices.ContainsFunc(items, func(it item) bool { return it.fault != nil || it.event.Handled }) {
 		return false
 	}
-	if !p.passTo(taken.next) {
+	if !taken.pass() {
 		return false
 	}
 	r := p.s.r
@@ -332,31 +269,16 @@ func (p *partition) pass(taken *share) bool {
 	return true
 }
 
-// passTo moves over records without effect, unless the database should know of
-// those before by now.
-func (p *partition) passTo(next int64) bool {
-	switch {
-	case p.passed <= p.from:
-		p.passedAt = time.Now().Add(keepPassed)
-	case time.Now().After(p.passedAt): // in a backlog there is no quiet moment to store it
-		return false
-	}
-	p.passed = next
-	p.finished.Store(next)
-	p.s.r.setLag(p.topic.Topic, p.id, p.highWater.Load()-next)
-	return true
-}
-
-// storePassed tells the database, before the partition is given back, what was
-// passed over. It is tried once: without it the next owner reads that again.
-func (p *partition) storePassed() {
-	if p.passed <= p.from || p.ctx.Err() != nil {
+// storeFinished tells the database, before the partition is given back, what was
+// settled without it. It is tried once: without it the next owner reads that again.
+func (p *partition) storeFinished() {
+	rest := p.takeNothing()
+	if rest == nil || p.ctx.Err() != nil {
 		return
 	}
-	unread := &share{p: p, from: p.from, next: p.passed}
-	if _, err := p.s.r.newChunk(p.topic, -1, unread).do(p.ctx); err != nil {
-		p.s.r.cfg.Logger.Info("the offset of records without effect is not stored; they are read again", "group", p.s.r.cfg.Group,
-			"topic", p.topic.Topic, "partition", p.id, "offset", p.passed, "error", err.Error())
+	if _, err := p.s.r.newChunk(p.topic, -1, rest).do(p.ctx); err != nil {
+		p.s.r.cfg.Logger.Info("an offset is not stored; its records are read again", "group", p.s.r.cfg.Group,
+			"topic", p.topic.Topic, "partition", p.id, "offset", p.finished.Load(), "error", err.Error())
 	}
 }
 
@@ -402,7 +324,7 @@ func (p *partition) pauseAfter(c *chunk, err error, failures int) error {
 		level = slog.LevelWarn
 	}
 	r.cfg.Logger.Log(p.ctx, level, "transaction will be run again", "group", r.cfg.Group, "topic", c.scope.Topic,
-		"partition", p.id, "offset", p.from, "attempt", failures, "error", err.Error())
+		"partition", p.id, "offset", p.finished.Load(), "attempt", failures, "error", err.Error())
 	return p.sleep(r.outagePause(failures))
 }
 

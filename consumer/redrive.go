@@ -81,14 +81,13 @@ func redriveOf(record *kgo.Record, group string) (x redrive, ok bool) {
 // a transaction of its own, and repeating one does nothing, so that the offset
 // may follow later.
 func (p *partition) handleRedrives() error {
-	if !p.seize() {
+	only := p.take(p.s.r.cfg.MaxChunkRecords)
+	if only == nil {
 		return nil
 	}
-	defer p.free()
-	only := p.take(p.s.r.cfg.MaxChunkRecords)
+	defer only.land()
 	redrives := 0
 	for _, record := range only.records {
-		only.next = record.Offset + 1
 		x, ok := redriveOf(record, p.s.r.cfg.Group)
 		if !ok {
 			continue
@@ -102,10 +101,7 @@ func (p *partition) handleRedrives() error {
 			return err
 		}
 	}
-	if redrives == 0 && len(only.records) > 0 && p.passTo(only.next) {
-		return nil
-	}
-	if only.next <= p.from {
+	if redrives == 0 && len(only.records) > 0 && only.pass() {
 		return nil
 	}
 	_, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), func() {})

@@ -18,26 +18,24 @@ func (p *partition) inHalves(all *share) error {
 	if len(all.items) <= fewRecords {
 		return p.oneByOne(all, false)
 	}
-	for _, a := range all.release {
-		if err := p.settleHeld(a, false); err != nil {
+	for _, w := range all.release {
+		if err := p.settleHeld(all, w, false); err != nil {
 			return err
 		}
 	}
 	half := len(all.items) / 2
 	for _, items := range [][]item{all.items[:half], all.items[half:]} {
-		if err := p.part(items); err != nil {
+		if err := p.half(all.part(items)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *partition) part(items []item) error {
-	part := &share{items: items, next: items[len(items)-1].msg.Offset + 1}
-	c := p.single(part, -1)
-	done, err := p.attempt(c, func() {})
+func (p *partition) half(half *share) error {
+	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, half), func() {})
 	if _, failed := errors.AsType[*handlerError](err); failed {
-		return p.inHalves(part)
+		return p.inHalves(half)
 	}
 	if err == nil {
 		p.s.askReleases(done)
@@ -48,20 +46,20 @@ func (p *partition) part(items []item) error {
 // oneByOne repeats a chunk that failed through a handler record by record, each
 // in a transaction of its own, so that the culprit is known and alone.
 func (p *partition) oneByOne(all *share, careful bool) error {
-	for _, a := range all.release {
-		if err := p.settleHeld(a, careful); err != nil {
+	for _, w := range all.release {
+		if err := p.settleHeld(all, w, careful); err != nil {
 			return err
 		}
 	}
 	for i := range all.items {
-		c := p.single(&share{items: all.items[i : i+1], next: all.items[i].msg.Offset + 1}, 0)
+		c := p.s.r.newChunk(p.topic, 0, all.part(all.items[i:i+1]))
 		c.careful = careful
 		done, err := p.settle(c)
 		if err != nil {
 			return err
 		}
 		for _, a := range done.more {
-			if err := p.settleHeld(a, careful); err != nil {
+			if err := p.settleHeld(all, inbox.Waiter{Aggregate: a}, careful); err != nil {
 				return err
 			}
 		}
@@ -71,9 +69,9 @@ func (p *partition) oneByOne(all *share, careful bool) error {
 
 // settleHeld goes through the due held events of an aggregate, one a
 // transaction.
-func (p *partition) settleHeld(a inbox.Aggregate, careful bool) error {
+func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
 	for {
-		c := p.single(&share{release: []inbox.Aggregate{a}}, 1)
+		c := p.s.r.newChunk(p.topic, 1, of.part(nil, w))
 		c.careful = careful
 		done, err := p.settle(c)
 		if err != nil {
@@ -83,12 +81,6 @@ func (p *partition) settleHeld(a inbox.Aggregate, careful bool) error {
 			return nil
 		}
 	}
-}
-
-// single is a chunk of this partition's alone.
-func (p *partition) single(one *share, limit int) *chunk {
-	one.p, one.from = p, p.from
-	return p.s.r.newChunk(p.topic, limit, one)
 }
 
 // settle runs a chunk of one event until the event is applied, kept for later or

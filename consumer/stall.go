@@ -33,7 +33,7 @@ func (s *session) stallLoop(ctx context.Context) {
 // that committed is progress, and so is having nothing to do.
 func (p *partition) watch(after time.Duration) {
 	p.mu.Lock()
-	idle := !p.busy && len(p.queue)+len(p.release)+len(p.due) == 0
+	idle := len(p.underWay)+len(p.queue)+len(p.release)+len(p.due) == 0
 	p.mu.Unlock()
 	now, commits := time.Now(), p.commits.Load()
 	w := &p.watched

@@ -61,8 +61,8 @@ func (m Message) IsTombstone() bool { return m.EventID == "" }
 // until the transaction ends, for row-level security. A handler must not commit
 // or roll back tx, not use the network, not keep tx or ctx after it returned,
 // and may run again for the same event if the transaction does not commit. It
-// is called for one event of a partition at a time and concurrently for
-// different partitions.
+// is called for one event of a record key at a time and concurrently for
+// different keys; records without a key have one in common in each partition.
 type Handler func(ctx context.Context, tx pgx.Tx, m Message) error
 
 // BulkHandler gives several events of one tenant, in log order, their effect

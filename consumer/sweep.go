@@ -69,9 +69,9 @@ func (s *session) sweepDue(ctx context.Context, topic string, partitions []int32
 	if err != nil {
 		return 0, err
 	}
-	for id, offsets := range due {
+	for id, records := range due {
 		if p := s.get(topic, id); p != nil {
-			p.askDue(offsets)
+			p.askDue(records)
 		}
 	}
 	if at.IsZero() {
@@ -86,9 +86,9 @@ func (s *session) sweepTopic(ctx context.Context, topic string, partitions []int
 		if err != nil {
 			return err
 		}
-		for id, aggregates := range due {
+		for id, waiters := range due {
 			if p := s.get(topic, id); p != nil {
-				p.askRelease(aggregates)
+				p.askRelease(waiters)
 			}
 		}
 	}

@@ -4,34 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"factline.dev/inbox"
 )
-
-// share is what one partition brings into a chunk.
-type share struct {
-	p        *partition
-	records  []*kgo.Record
-	items    []item // the records, read
-	received time.Time
-	release  []inbox.Aggregate
-	// from is where reading stood before, next is behind the last record.
-	from, next int64
-}
-
-func (sh *share) read() {
-	r := sh.p.s.r
-	sh.items = make([]item, len(sh.records))
-	for i, record := range sh.records {
-		sh.items[i] = r.readRecord(sh.p.topic, record)
-		sh.items[i].received = sh.received
-	}
-	if n := len(sh.records); n > 0 {
-		sh.next = sh.records[n-1].Offset + 1
-	}
-}
 
 // joinAfter is how long a chunk that is not full waits for another one of its
 // topic to end. What arrives meanwhile goes with it: at a low rate a transaction
@@ -62,30 +35,31 @@ func (s *session) turn(p *partition) (leave func(), err error) {
 	}, nil
 }
 
-// gather takes what waits in p, which the caller has seized, and what waits in
-// the idle partitions of its topic, up to a chunk. Those it takes from are
-// seized. Without anything to settle p is free again.
+// gather takes what waits in p and what waits in other partitions of its topic,
+// up to a chunk.
 func (s *session) gather(p *partition) []*share {
 	room := s.r.cfg.MaxChunkRecords
 	var shares []*share
-	add := func(q *partition) {
-		taken := q.take(room)
+	add := func(taken *share) {
+		if taken == nil {
+			return
+		}
 		taken.read()
-		if q.pass(taken) || len(taken.records)+len(taken.release) == 0 && taken.next <= taken.from {
-			q.free()
+		if taken.p.pass(taken) {
+			taken.land()
 			return
 		}
 		room -= len(taken.records)
 		shares = append(shares, taken)
 	}
-	alone := p.isAlone()
-	add(p)
-	if alone {
+	own := p.take(room)
+	add(own)
+	if own != nil && own.alone {
 		return shares
 	}
 	for _, q := range s.all() {
-		if room > 0 && q != p && q.topic == p.topic && q.joins() {
-			add(q)
+		if room > 0 && q != p && q.topic == p.topic {
+			add(q.join(room))
 		}
 	}
 	return shares
@@ -94,38 +68,19 @@ func (s *session) gather(p *partition) []*share {
 func (p *partition) isFull() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.queue) >= p.s.r.cfg.MaxChunkRecords || p.bytes >= maxChunkBytes
-}
-
-// isAlone reports once that the partition is to try alone what is queued.
-func (p *partition) isAlone() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	alone := p.alone || p.needsCare(len(p.release))
-	p.alone = false
-	return alone
-}
-
-// joins seizes the partition for another one's chunk, if it has something to
-// bring.
-func (p *partition) joins() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy || p.alone || p.needsCare(len(p.release)) || p.stopping() || len(p.queue)+len(p.release) == 0 {
-		return false
-	}
-	p.busy = true
-	return true
+	waiting := p.takeable()
+	return waiting >= p.s.r.cfg.MaxChunkRecords || waiting > 0 && p.bytes >= maxChunkBytes
 }
 
 // together settles several partitions' shares in one transaction. Whatever goes
 // wrong with it, each partition then tries its own share alone, so that nothing
 // but a success depends on the others.
 func (s *session) together(p *partition, shares []*share) error {
-	if len(shares) == 0 {
-		return nil
-	}
-	defer freeAll(shares)
+	defer func() {
+		for _, sh := range shares {
+			sh.land()
+		}
+	}()
 	ctx, done := whileAllOwned(s.work, shares)
 	defer done()
 	c := s.r.newChunk(p.topic, -1, shares...)
@@ -135,7 +90,7 @@ func (s *session) together(p *partition, shares []*share) error {
 		return nil
 	}
 	for _, sh := range shares {
-		sh.p.putBack(sh)
+		sh.failed()
 	}
 	if errors.Is(err, errRewound) {
 		return err
@@ -143,12 +98,6 @@ func (s *session) together(p *partition, shares []*share) error {
 	s.r.cfg.Logger.Info("a transaction of several partitions failed, each tries its records alone", "group", s.r.cfg.Group,
 		"topic", c.scope.Topic, "partitions", c.scope.Partitions, "error", err.Error())
 	return nil
-}
-
-func freeAll(shares []*share) {
-	for _, sh := range shares {
-		sh.p.free()
-	}
 }
 
 // whileAllOwned returns a context that ends when one of the partitions is given
@@ -197,26 +146,17 @@ func (s *session) committed(done *run, started time.Time) {
 		}
 	}
 	for _, sh := range done.shares {
-		sh.p.settledUpTo(sh.next)
-		sh.p.commits.Add(1)
+		sh.settled(done.changes.NextOffsets[sh.p.id])
 	}
 	r.observe(done, started)
 	r.logChunk(done)
 }
 
-func (p *partition) settledUpTo(next int64) {
-	if next > p.from {
-		p.from = next
-		p.finished.Store(next)
-	}
-	p.s.r.setLag(p.topic.Topic, p.id, p.highWater.Load()-p.finished.Load())
-}
-
 // askReleases asks for held events that a chunk did not look at to the end.
 func (s *session) askReleases(done *run) {
-	for id, aggregates := range done.releases() {
+	for id, waiters := range done.releases() {
 		if p := s.get(done.scope.Topic, id); p != nil {
-			p.askRelease(aggregates)
+			p.askRelease(waiters)
 		}
 	}
 }

@@ -64,10 +64,6 @@ func (p *placed) add(id string, partition int32, offset int64) {
 	p.offsets = append(p.offsets, offset)
 }
 
-// NewChanges returns an empty set of changes at one time. [Loaded.Changes] is
-// faster where the transaction loaded the gates.
-func NewChanges(s Scope, now time.Time) *Changes { return &Changes{scope: s, now: now} }
-
 // Changes returns an empty set of changes at one time, for the transaction that
 // loaded l.
 func (l *Loaded) Changes(now time.Time) *Changes {
@@ -287,17 +283,23 @@ func (c *Changes) queueMoves(batch *pgx.Batch) {
 	if n := len(moved.addresses); n > 0 {
 		tenants, types, ids := columns(moved.aggregates)
 		batch.Queue(statement("move_gates"), moved.addresses, moved.versions, moved.events, tenants, types, ids,
-			c.scope.Consumer, c.scope.Topic, c.scope.Mode == Latest).Exec(func(tag pgconn.CommandTag) error {
-			if tag.RowsAffected() != int64(n) {
-				return fmt.Errorf("inbox: move gates of %s: %d of %d rows were there as loaded; somebody else works on the same aggregates, try again", c.scope.Consumer, tag.RowsAffected(), n)
-			}
-			return nil
-		})
+			c.scope.Consumer, c.scope.Topic, c.scope.Mode == Latest).Exec(c.all(n))
 	}
-	if len(opened.aggregates) > 0 {
+	if n := len(opened.aggregates); n > 0 {
 		tenants, types, ids := columns(opened.aggregates)
 		batch.Queue(statement("open_gates"), c.scope.Consumer, c.scope.Topic, tenants, types, ids,
-			opened.versions, opened.events, opened.baselines)
+			opened.versions, opened.events, opened.baselines).Exec(c.all(n))
+	}
+}
+
+// all checks that so many gates were as they were loaded. Others are at work on an
+// aggregate whose events have several record keys, or none.
+func (c *Changes) all(n int) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != int64(n) {
+			return fmt.Errorf("inbox: move gates of %s: %d of %d were there as loaded; somebody else works on the same aggregates, try again", c.scope.Consumer, tag.RowsAffected(), n)
+		}
+		return nil
 	}
 }
 

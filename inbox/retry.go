@@ -30,16 +30,24 @@ type Place struct {
 	Offset    int64
 }
 
+// DueRecord is where within its partition an event stands that is to be tried
+// again, and its record key.
+type DueRecord struct {
+	Offset    int64
+	RecordKey []byte
+}
+
 // FindDue returns the events that are to be tried again now, by partition, at
 // most limit of each, and when the next one is due, which is zero where none
 // waits.
-func FindDue(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time, limit int) (due map[int32][]int64, next time.Time, err error) {
+func FindDue(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time, limit int) (due map[int32][]DueRecord, next time.Time, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(statement("find_due"), consumer, topic, partitions, now, limit).Query(func(rows pgx.Rows) error {
-		due = make(map[int32][]int64)
-		var at Place
-		_, err := pgx.ForEachRow(rows, []any{&at.Partition, &at.Offset}, func() error {
-			due[at.Partition] = append(due[at.Partition], at.Offset)
+		due = make(map[int32][]DueRecord)
+		var partition int32
+		var d DueRecord
+		_, err := pgx.ForEachRow(rows, []any{&partition, &d.Offset, &d.RecordKey}, func() error {
+			due[partition] = append(due[partition], d)
 			return nil
 		})
 		return err
@@ -62,16 +70,16 @@ func FindDue(ctx context.Context, db Querier, consumer, topic string, partitions
 // is to be tried again now, and reports false when somebody else did.
 func LoadDue(ctx context.Context, tx Querier, s Scope, at Place, now time.Time) (h HeldRecord, found bool, err error) {
 	l := Loaded{Progress: make(map[int32]Progress), View: View{CutStart: make(map[int32]bool)}}
-	batch := &pgx.Batch{}
-	l.queueLock(batch, s)
-	batch.Queue(statement("load_due"), s.Consumer, s.Topic, at.Partition, at.Offset, now).Query(func(rows pgx.Rows) error {
-		all, err := pgx.CollectRows(rows, scanHeld)
-		if len(all) > 0 {
-			h, found = all[0], true
-		}
-		return err
+	err = l.lock(ctx, tx, s, func(batch *pgx.Batch) {
+		batch.Queue(statement("load_due"), s.Consumer, s.Topic, at.Partition, at.Offset, now).Query(func(rows pgx.Rows) error {
+			all, err := pgx.CollectRows(rows, scanHeld)
+			if found = len(all) > 0; found {
+				h = all[0]
+			}
+			return err
+		})
 	})
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	if err != nil {
 		return h, false, fmt.Errorf("inbox: load %s/%d/%d for %s: %w", s.Topic, at.Partition, at.Offset, s.Consumer, err)
 	}
 	return h, found, nil

@@ -166,7 +166,7 @@ func TestThePartitionWithManyOverdueEventsLeavesRoomForTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(due[0]) != 10 || due[0][0] != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
+	if len(due[0]) != 10 || due[0][0].Offset != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
 		t.Errorf("due = %v, want ten of partition 0, the longest overdue first, and all three of partition 1", due)
 	}
 	if want := now.Add(77 * time.Minute); !next.Equal(want) {
@@ -266,4 +266,92 @@ func explain(t *testing.T, pool *pgxpool.Pool, sql, values string) string {
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
+}
+
+func TestTheTransactionsOfAMarkedMemberShareItsPartitions(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	at := inbox.Progress{Topic: "orders", Partition: 3, NextOffset: 7}
+	if err := inbox.StartPartition(t.Context(), pool, "s.orders.consumer", time.Now(), at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inbox.TakePartitions(t.Context(), pool, "s.orders.consumer", "one", []inbox.Progress{at}); err != nil {
+		t.Fatal(err)
+	}
+	load := func(member string) (end func(), loaded chan error) {
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded = make(chan error, 1)
+		go func() {
+			l, err := inbox.Load(t.Context(), tx, inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partitions: []int32{3}, Member: member}, nil, nil)
+			if err == nil && l.Progress[3].NextOffset != 7 {
+				err = errors.New("no progress loaded")
+			}
+			loaded <- err
+		}()
+		return func() { _ = tx.Rollback(context.Background()) }, loaded
+	}
+	waits := func(n int) {
+		factlinetest.Eventually(t, 20*time.Second, "transactions that wait for the lock", func() (bool, error) {
+			var waiting int
+			err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+			return waiting == n, err
+		})
+	}
+	got := func(loaded chan error) {
+		t.Helper()
+		if err := <-loaded; err != nil {
+			t.Fatal(err)
+		}
+	}
+	endFirst, first := load("one")
+	got(first)
+	endSecond, second := load("one")
+	got(second)
+	endOther, other := load("two")
+	waits(1)
+	endFirst()
+	endSecond()
+	got(other)
+	endThird, third := load("one")
+	waits(1)
+	endOther()
+	got(third)
+	endThird()
+}
+
+// Two transactions beside each other know nothing of an aggregate whose records
+// have several keys.
+func TestAGateThatAnotherOpenedMeanwhileIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	scope := inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partitions: []int32{0}}
+	if err := inbox.StartPartition(t.Context(), pool, scope.Consumer, time.Now(), inbox.Progress{Topic: "orders"}); err != nil {
+		t.Fatal(err)
+	}
+	open := func(version int64, id string) error {
+		return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			loaded, err := inbox.Load(t.Context(), tx, scope, nil, nil)
+			if err != nil {
+				return err
+			}
+			changes := loaded.Changes(time.Now())
+			changes.Moves = []inbox.Move{{Aggregate: inbox.Aggregate{TenantID: "acme", Type: "Order", ID: "o1"}, Position: inbox.Position{Version: version, EventID: id}}}
+			batch := &pgx.Batch{}
+			changes.Queue(batch)
+			return tx.SendBatch(t.Context(), batch).Close()
+		})
+	}
+	if err := open(5, "evt_5"); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(1, "evt_1"); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("opening it again: %v, want an error that asks to try again", err)
+	}
+	var version int64
+	if err := pool.QueryRow(t.Context(), `SELECT version FROM factline.gate`).Scan(&version); err != nil || version != 5 {
+		t.Errorf("the gate stands at %d, %v; want 5", version, err)
+	}
 }

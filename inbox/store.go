@@ -37,6 +37,10 @@ type Scope struct {
 	Mode       Mode
 	// Continue is [View.Continue].
 	Continue bool
+	// Member lets the transactions of one member share a partition, where
+	// [TakePartitions] marked it as that member's. The caller sees to it that no
+	// two of them have a record key in common. Empty shares with nobody.
+	Member string
 }
 
 // Querier is a transaction, a connection or a pool.
@@ -71,6 +75,21 @@ func Offsets(ctx context.Context, db Querier, consumer string, topics []string) 
 		return nil, fmt.Errorf("inbox: read offsets of %s: %w", consumer, err)
 	}
 	return all, nil
+}
+
+// IsAhead reports whether a consumer has applied records of a topic that stand
+// at or above its next offset, beside a lower one that is still under way. It
+// reads the whole inbox of the consumer: it is for tools.
+func IsAhead(ctx context.Context, db Querier, consumer, topic string) (bool, error) {
+	rows, err := db.Query(ctx, statement("is_ahead"), consumer, topic)
+	if err != nil {
+		return false, fmt.Errorf("inbox: look for effects of %s beyond its offsets: %w", consumer, err)
+	}
+	ahead, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
+	if err != nil {
+		return false, fmt.Errorf("inbox: look for effects of %s beyond its offsets: %w", consumer, err)
+	}
+	return ahead, nil
 }
 
 // StartPartition records where a consumer begins to read partitions that the
@@ -117,25 +136,44 @@ type Loaded struct {
 
 // Load locks the rows of the partitions in tx and reads, in one round trip, what
 // is known about the aggregates and keys of events and about the aggregates of
-// release. It waits while another member works on one of the partitions.
+// release. It waits while somebody else works on one of the partitions.
 func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Aggregate) (Loaded, error) {
 	l := Loaded{scope: s, Progress: make(map[int32]Progress, len(s.Partitions)), addresses: make(map[Aggregate]string, len(events)), View: View{
 		Mode: s.Mode, Continue: s.Continue, CutStart: make(map[int32]bool),
 		Gates: make(map[Aggregate]Position, len(events)), Blocks: make(map[Key]Block),
 	}}
-	batch := &pgx.Batch{}
-	l.queueLock(batch, s)
-	if s.Mode != Unordered {
-		l.queueView(batch, s, events, release)
-	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	err := l.lock(ctx, tx, s, func(batch *pgx.Batch) {
+		if s.Mode != Unordered {
+			l.queueView(batch, s, events, release)
+		}
+	})
+	if err != nil {
 		return Loaded{}, fmt.Errorf("inbox: load partitions %v of %s for %s: %w", s.Partitions, s.Topic, s.Consumer, err)
 	}
 	return l, nil
 }
 
+// lock locks the partitions and then, in the same round trip, runs what view
+// queues. Of a partition that changed its mark while the lock was waited for
+// nothing comes back: it is then asked for as somebody without a mark would.
+func (l *Loaded) lock(ctx context.Context, tx Querier, s Scope, view func(*pgx.Batch)) error {
+	batch := &pgx.Batch{}
+	l.queueLock(batch, s)
+	view(batch)
+	err := tx.SendBatch(ctx, batch).Close()
+	if errors.Is(err, ErrPartitionUnknown) && s.Member != "" {
+		s.Member = ""
+		return l.lock(ctx, tx, s, view)
+	}
+	return err
+}
+
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
-	batch.Queue(statement("lock_partitions"), s.Consumer, s.Topic, s.Partitions).Query(func(rows pgx.Rows) error {
+	name, args := "lock_partitions", []any{s.Consumer, s.Topic, s.Partitions}
+	if s.Member != "" {
+		name, args = "share_partitions", append(args, s.Member)
+	}
+	batch.Queue(statement(name), args...).Query(func(rows pgx.Rows) error {
 		p := Progress{Topic: s.Topic}
 		_, err := pgx.ForEachRow(rows, []any{&p.Partition, &p.NextOffset, &p.CutStart}, func() error {
 			l.Progress[p.Partition], l.View.CutStart[p.Partition] = p, p.CutStart
@@ -154,8 +192,10 @@ func (l *Loaded) queueView(batch *pgx.Batch, s Scope, events []Event, release []
 		return
 	}
 	tenants, types, ids := columns(aggregates)
-	batch.Queue(statement("own_plan"))
-	l.planned = true
+	if !l.planned {
+		batch.Queue(statement("own_plan"))
+		l.planned = true
+	}
 	batch.Queue(statement("load_gates"), s.Consumer, s.Topic, tenants, types, ids).Query(func(rows pgx.Rows) error {
 		var n int64
 		var p Position

@@ -8,18 +8,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Waiter is an aggregate with held events, and the record key they came with.
+type Waiter struct {
+	Aggregate Aggregate
+	RecordKey []byte
+}
+
 // Due returns the aggregates with a held event whose turn has come, by
 // partition, at most limit of each.
-func Due(ctx context.Context, db Querier, consumer, topic string, partitions []int32, limit int) (map[int32][]Aggregate, error) {
+func Due(ctx context.Context, db Querier, consumer, topic string, partitions []int32, limit int) (map[int32][]Waiter, error) {
 	rows, err := db.Query(ctx, statement("due"), consumer, topic, partitions, limit)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: find due events of %s: %w", consumer, err)
 	}
-	due := make(map[int32][]Aggregate)
+	due := make(map[int32][]Waiter)
 	var partition int32
-	var a Aggregate
-	_, err = pgx.ForEachRow(rows, []any{&partition, &a.TenantID, &a.Type, &a.ID}, func() error {
-		due[partition] = append(due[partition], a)
+	var w Waiter
+	a := &w.Aggregate
+	_, err = pgx.ForEachRow(rows, []any{&partition, &a.TenantID, &a.Type, &a.ID, &w.RecordKey}, func() error {
+		due[partition] = append(due[partition], w)
 		return nil
 	})
 	if err != nil {

@@ -181,6 +181,7 @@ func (c *chunk) decide(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
+	c.changes = loaded.Changes(c.cfg.Now())
 	c.items = append(make([]item, 0, len(c.records)+len(loaded.Held)), c.records...)
 	loaded.View.Held = make(map[inbox.Aggregate][]int)
 	for _, h := range loaded.Held {
@@ -233,7 +234,6 @@ func (c *chunk) relearn(ctx context.Context, tx pgx.Tx, view inbox.View, events 
 
 func (c *chunk) store(ctx context.Context, tx pgx.Tx) error {
 	c.effects, c.closedCalls = nil, 0
-	c.changes = inbox.NewChanges(c.scope, c.cfg.Now())
 	c.changes.Moves = c.plan.Moves
 	if c.next > 0 {
 		c.changes.NextOffsets = map[int32]int64{c.scope.Partitions[0]: c.next}

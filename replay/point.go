@@ -74,7 +74,8 @@ func pointIn(ctx context.Context, tx pgx.Tx, cfg Config) (point, error) {
 }
 
 // isRestless reports whether the live group still has to apply events whose
-// turn has come, so that its table is not what its offsets say.
+// turn has come, or has applied some beyond its offsets, so that its table is not
+// what they say.
 func isRestless(ctx context.Context, tx pgx.Tx, cfg Config, at point) (bool, error) {
 	partitions := make(map[string][]int32)
 	for p := range at.offsets {
@@ -83,6 +84,10 @@ func isRestless(ctx context.Context, tx pgx.Tx, cfg Config, at point) (bool, err
 	for topic, numbers := range partitions {
 		due, err := inbox.Due(ctx, tx, cfg.Projection.Group, topic, numbers, 1)
 		if err != nil || len(due) > 0 {
+			return true, err
+		}
+		ahead, err := inbox.IsAhead(ctx, tx, cfg.Projection.Group, topic)
+		if err != nil || ahead {
 			return true, err
 		}
 	}

@@ -211,7 +211,9 @@ func (r *rebuild) releaseDue(ctx context.Context, topic string, partition int32)
 			return err
 		}
 		c := r.newChunk(topic, partition)
-		c.release = due[partition]
+		for _, w := range due[partition] {
+			c.release = append(c.release, w.Aggregate)
+		}
 		if err := c.do(ctx); err != nil {
 			return err
 		}

@@ -1,9 +1,9 @@
 -- Aggregates whose lowest held version is due without a new record: somebody
 -- unblocked the key or moved the gate. $4 bounds the work of one sweep in each
 -- partition, so that none takes the room of the others.
-SELECT partition, tenant_id, aggregate_type, aggregate_id
+SELECT partition, tenant_id, aggregate_type, aggregate_id, record_key
 FROM (
-    SELECT h.partition, h.tenant_id, h.aggregate_type, h.aggregate_id, row_number() OVER (PARTITION BY h.partition) AS n
+    SELECT h.partition, h.tenant_id, h.aggregate_type, h.aggregate_id, (array_agg(h.record_key))[1] AS record_key, row_number() OVER (PARTITION BY h.partition) AS n
     FROM factline.held_event h
     LEFT JOIN LATERAL (
         SELECT version

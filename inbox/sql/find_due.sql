@@ -1,10 +1,10 @@
 -- What is to be tried again, of each partition the longest overdue first: one
 -- whose handler hangs must not take the room of the others. An event whose key
 -- waits for an earlier one waits as well.
-SELECT p.partition, d."offset"
+SELECT p.partition, d."offset", d.record_key
 FROM unnest($3::int[]) AS p (partition)
 CROSS JOIN LATERAL (
-    SELECT h."offset"
+    SELECT h."offset", h.record_key
     FROM factline.held_event h
     WHERE h.consumer = $1 AND h.topic = $2 AND h.partition = p.partition AND h.reason = 'RETRY' AND h.due_at <= $4
       AND NOT EXISTS (
