@@ -16,7 +16,7 @@ import (
 
 const (
 	isolationShare = 50  // of Events
-	isolationRate  = 500 // events a second for each of the two groups
+	isolationRate  = 300 // events a second for each of the two groups
 	bystanders     = 50  // keys beside the one that fails
 	culpritKey     = int32(bystanders)
 	culpritEvents  = 9
@@ -39,16 +39,20 @@ func isolationRatios(run map[string]float64) []measure {
 // join and leave, and a restart. The events of the other keys are timed.
 func (b *Bench) isolation(ctx context.Context, events int) ([]measure, error) {
 	names := []string{"undisturbed", "disturbed"}
-	crowds := make([]*crowd, len(names))
-	group, gctx := errgroup.WithContext(ctx)
-	for i, name := range names {
+	var crowds []*crowd
+	defer func() {
+		for _, c := range crowds {
+			c.close()
+		}
+	}()
+	for _, name := range names {
 		c, err := b.newCrowd(ctx, max(events/isolationShare, 2*bystanders), name == "disturbed")
 		if err != nil {
 			return nil, err
 		}
-		defer c.close()
-		crowds[i] = c
+		crowds = append(crowds, c)
 	}
+	group, gctx := errgroup.WithContext(ctx)
 	for i, c := range crowds {
 		group.Go(func() error {
 			if err := c.run(gctx); err != nil {
@@ -228,7 +232,8 @@ func (c *crowd) check(ctx context.Context) error {
 	return err
 }
 
-// checkEffectOrder demands that each order's versions took effect as 1, 2, 3, …
+// checkEffectOrder demands that each order's versions took effect one after the other,
+// the first one first.
 func checkEffectOrder(ctx context.Context, pool *pgxpool.Pool) error {
 	h := newHistory()
 	rows, err := pool.Query(ctx, "SELECT seq::text, order_id, version FROM bench.effect ORDER BY bench.effect.seq")
