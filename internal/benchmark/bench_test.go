@@ -51,7 +51,7 @@ func subjects() map[string]string {
 		"growth":    "drain_0 p50_0 p99_0 drain_2000 p50_2000 p99_2000 drain_snapshot p50_snapshot p99_snapshot drain_2000/drain_0 drain_snapshot/drain_0 p50_2000/p50_0 p50_snapshot/p50_0",
 		"failure":   "retry retry_failing retry_again redrive",
 		"isolation": "undisturbed_p50 undisturbed_p99 disturbed_p50 disturbed_p99 disturbed_p50/undisturbed_p50 disturbed_p99/undisturbed_p99",
-		"memory": "relay_1x relay_heap_1x outage_1x outage_heap_1x consumer_1x consumer_heap_1x relay_10x relay_heap_10x outage_10x outage_heap_10x consumer_10x consumer_heap_10x " +
+		"memory": "relay_1x relay_heap_1x consumer_1x consumer_heap_1x outage_1x outage_heap_1x relay_10x relay_heap_10x consumer_10x consumer_heap_10x outage_10x outage_heap_10x " +
 			"relay_10x/relay_1x relay_heap_10x/relay_heap_1x outage_10x/outage_1x outage_heap_10x/outage_heap_1x consumer_10x/consumer_1x consumer_heap_10x/consumer_heap_1x",
 	}
 }

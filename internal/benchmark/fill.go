@@ -3,6 +3,7 @@ package benchmark
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -83,19 +84,27 @@ func (f *filler) fill(ctx context.Context, topic string, events, atOnce int, age
 	return err
 }
 
-// template is an event's value with a place each for its id, order and version,
-// and its headers with the position of its id.
+// template is an event's value with places for its id, order, version and two
+// hashes, without which events would compress better than any real ones, and its
+// headers with the position of its id.
 func template() (value string, headers []byte, at int, err error) {
-	w := newWorkload(1)
-	all, err := w.encoded(false)
+	all, err := newWorkload(1).encoded(false)
 	if err != nil {
 		return "", nil, 0, err
 	}
 	e := all[0]
 	value = strings.NewReplacer(e.id, "%1$s", e.order, "%2$s", `"aggregateVersion":1`, `"aggregateVersion":%3$s`).Replace(string(e.value))
+	value = replaceHash(value, `"sha256:`, "%4$s")
+	value = replaceHash(value, `"evidence:`, "%5$s")
 	at = bytes.Index(e.headers, []byte(e.id)) + 1
-	if strings.Count(value, "%") != 4 || at == 0 {
-		return "", nil, 0, fmt.Errorf("an event does not have its id, order and version where they are expected")
+	if strings.Count(value, "%") != 6 || at == 0 {
+		return "", nil, 0, errors.New("an event does not have its id, order, version and hashes where they are expected")
 	}
 	return value, e.headers, at, nil
+}
+
+func replaceHash(value, before, with string) string {
+	head, rest, _ := strings.Cut(value, before)
+	_, tail, _ := strings.Cut(rest, `"`)
+	return head + before + with + `"` + tail
 }
