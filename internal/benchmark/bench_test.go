@@ -218,3 +218,32 @@ func TestAConfigSaysEverythingThatIsWrong(t *testing.T) {
 	_, err = Open(t.Context(), Config{Postgres: "localhost"})
 	wantError(t, "postgres", err, "--postgres is no URL")
 }
+
+func TestEffectsOutOfOrderFailTheIsolation(t *testing.T) { //nolint:tparallel // the cases share one pair of servers
+	t.Parallel()
+	b := open(t)
+	for _, test := range []struct { //nolint:paralleltest // the cases share one pair of servers
+		name     string
+		versions []int64
+		error    string
+	}{
+		{"in order they pass", []int64{1, 2, 3}, ""},
+		{"a later one before an earlier one is found", []int64{1, 3, 2}, "not in version order"},
+		{"a second effect is found", []int64{1, 2, 2}, "not in version order"},
+		{"a missing effect is found", []int64{1, 3}, "not in version order"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := b.newSite(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.close()
+			for _, version := range test.versions {
+				if _, err := s.pool.Exec(t.Context(), statement("effect"), "ord_000050", version); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantError(t, "effects", checkEffectOrder(t.Context(), s.pool), test.error)
+		})
+	}
+}
