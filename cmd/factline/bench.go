@@ -45,6 +45,7 @@ func newBench(a *app) *cobra.Command {
 		f.verb(a, "failure", "How fast failed events are retried and dead letters redriven", "failure"),
 		f.verb(a, "isolation", "What an event that fails through its whole retry chain costs the other keys", "isolation"),
 		f.verb(a, "memory", "Largest memory of relay and consumer, with a backlog ten times as large and a broker that is away", "memory"),
+		f.verb(a, "start", "How long \"factline up\" takes to its first completed order", "start"),
 		f.verb(a, "all", "All of them, one after the other", benchmark.Names()...),
 		newBenchRender(a), child,
 	)
@@ -94,7 +95,7 @@ func (f *benchFlags) run(ctx context.Context, a *app, names []string) (err error
 	if err != nil {
 		return fmt.Errorf("benchmark: find this program, to measure its memory as a process of its own: %w", err)
 	}
-	cfg.Child = []string{binary, "bench", childOfBench}
+	cfg.Child, cfg.Up = []string{binary, "bench", childOfBench}, []string{binary, "up"}
 	if f.realKafka {
 		cfg.Kafka = benchmark.RealKafka
 	}

@@ -40,6 +40,7 @@ func aims() []aim {
 		{what: "drain, of what an empty outbox reaches", benchmark: "growth", subject: "drain_*/drain_0", limit: 0.9},
 		{what: "latency, times that of an empty outbox", benchmark: "growth", subject: "p50_*/p50_0", limit: 1.1, atMost: true},
 		{what: "decoding and validating an event of 1 KB, µs", benchmark: "contract", subject: "decode_validate", limit: 10, atMost: true},
+		{what: "`factline up` to the first completed order, s", benchmark: "start", subject: "first_order", limit: 15, atMost: true},
 		{what: "other keys' 99 of 100 beside an event in its retry chain, times undisturbed", benchmark: "isolation", subject: "disturbed_p99/undisturbed_p99", limit: 2, atMost: true},
 		{what: "largest memory with ten times the backlog, times that with one", benchmark: "memory", subject: "*_10x/*_1x", limit: 1.25, atMost: true},
 	}

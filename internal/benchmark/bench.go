@@ -35,7 +35,7 @@ type subject struct {
 
 // Names of the benchmarks, in the order in which [Bench.Run] is best called.
 func Names() []string {
-	return []string{"relay", "consumer", "latency", "append", "contract", "growth", "failure", "isolation", "memory"}
+	return []string{"relay", "consumer", "latency", "append", "contract", "growth", "failure", "isolation", "memory", "start"}
 }
 
 // Run measures one benchmark of [Names] and returns a result per subject. An
@@ -112,6 +112,8 @@ func (b *Bench) benchmark(name string) ([]subject, func(map[string]float64) []me
 		return b.latencySubjects(), noRatios
 	case "contract":
 		return b.contractSubjects(), noRatios
+	case "start":
+		return b.startSubjects(), noRatios
 	case "failure":
 		return b.failureSubjects(), noRatios
 	case "append":

@@ -28,6 +28,7 @@ func openOn(t *testing.T, postgres string) *Bench {
 	b, err := Open(t.Context(), Config{
 		Postgres: postgres, Events: small, Runs: 1, WarmupEvents: -1, LatencySeconds: 1,
 		PublishedRows: []int{2000}, SnapshotSeconds: 1, Child: []string{"env", childEnv + "=1", os.Args[0]},
+		Up: []string{"true"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +52,7 @@ func subjects() map[string]string {
 		"growth":    "drain_0 p50_0 p99_0 drain_2000 p50_2000 p99_2000 drain_snapshot p50_snapshot p99_snapshot drain_2000/drain_0 drain_snapshot/drain_0 p50_2000/p50_0 p50_snapshot/p50_0",
 		"failure":   "retry retry_failing retry_again redrive",
 		"isolation": "undisturbed_p50 undisturbed_p99 disturbed_p50 disturbed_p99 disturbed_p50/undisturbed_p50 disturbed_p99/undisturbed_p99",
+		"start":     "first_order",
 		"memory": "relay_1x relay_heap_1x consumer_1x consumer_heap_1x outage_1x outage_heap_1x relay_10x relay_heap_10x consumer_10x consumer_heap_10x outage_10x outage_heap_10x " +
 			"relay_10x/relay_1x relay_heap_10x/relay_heap_1x outage_10x/outage_1x outage_heap_10x/outage_heap_1x consumer_10x/consumer_1x consumer_heap_10x/consumer_heap_1x",
 	}
@@ -78,6 +80,14 @@ func TestEverySubjectDoesItsWork(t *testing.T) {
 	if _, err := b.Run(t.Context(), "nothing"); err == nil {
 		t.Error("an unknown benchmark ran")
 	}
+}
+
+func TestAStartThatFailsIsNotMeasured(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.cfg.Up = []string{"false"}
+	_, err := b.Run(t.Context(), "start")
+	wantError(t, "a platform that does not start", err, "the platform ended with")
 }
 
 func TestMemoryNeedsAProcessOfItsOwn(t *testing.T) {

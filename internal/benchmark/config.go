@@ -39,6 +39,9 @@ type Config struct {
 	// Child starts a program that calls [RunChild]: its path and arguments. Without
 	// it memory cannot be measured.
 	Child []string
+	// Up starts "factline up": its path and arguments. Without it the start of the
+	// platform cannot be measured.
+	Up []string
 	// Peers are further subjects. Default none.
 	Peers []Peer
 	// PostgresSettings are further settings of the embedded server, which win over
