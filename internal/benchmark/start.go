@@ -28,8 +28,10 @@ func (b *Bench) firstOrder(ctx context.Context, _ int) ([]measure, error) {
 	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // the database server has an account of its own
 		return nil, err
 	}
-	args := slices.Concat(b.cfg.Up[1:], []string{"--folder", folder, "--for", "1ms",
-		"--http", "127.0.0.1:0", "--postgres-port", "-1", "--kafka-port", "-1"})
+	args := slices.Concat(b.cfg.Up[1:], []string{
+		"--folder", folder, "--for", "1ms",
+		"--http", "127.0.0.1:0", "--postgres-port", "-1", "--kafka-port", "-1",
+	})
 	cmd := exec.CommandContext(ctx, b.cfg.Up[0], args...) //nolint:gosec // our own program
 	stderr := &lastWords{}
 	cmd.Stderr = stderr
