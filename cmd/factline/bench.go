@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/pprof"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,19 +25,33 @@ type benchFlags struct {
 	cpuProfile string
 }
 
+const childOfBench = "child"
+
 func newBench(a *app) *cobra.Command {
 	f := &benchFlags{}
-	group := newGroup("bench", "Measure relay, consumer, latency and append beside simpler ways to do the same",
+	child := &cobra.Command{
+		Use: childOfBench, Short: "The process whose memory is measured", Hidden: true, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return benchmark.RunChild(cmd.Context(), os.Stdin, os.Stdout)
+		},
+	}
+	group := newGroup("bench", "Measure what the relay, the consumer and an append cost",
 		f.verb(a, "relay", "How fast a backlog drains to the log, beside a textbook relay and SKIP LOCKED", "relay"),
 		f.verb(a, "consumer", "How fast a projection takes a topic in, beside a textbook consumer", "consumer"),
 		f.verb(a, "latency", "How long from insert to effect at a steady rate", "latency"),
 		f.verb(a, "append", "What an append costs a business transaction, beside a plain insert", "append"),
+		f.verb(a, "contract", "What decoding and validating an event costs", "contract"),
+		f.verb(a, "growth", "Drain and latency with millions of published rows and a held snapshot, beside an empty outbox", "growth"),
+		f.verb(a, "failure", "How fast failed events are retried and dead letters redriven", "failure"),
+		f.verb(a, "isolation", "What an event that fails through its whole retry chain costs the other keys", "isolation"),
+		f.verb(a, "memory", "Largest memory of relay and consumer, with a backlog ten times as large and a broker that is away", "memory"),
+		f.verb(a, "start", "How long \"factline up\" takes to its first completed order", "start"),
 		f.verb(a, "all", "All of them, one after the other", benchmark.Names()...),
-		newBenchRender(a),
+		newBenchRender(a), child,
 	)
-	group.Long = `Measure relay, consumer, latency and append beside simpler ways to do the same:
-on the same servers, in turns, with the same events. Whatever a subject did is
-checked; a wrong log or table is an error. Without URLs it starts an embedded
+	group.Long = `Measure what the relay, the consumer and an append cost, beside simpler ways to do
+the same: on the same servers, in turns, with the same events. Whatever a subject
+did is checked; a wrong log or table is an error. Without URLs it starts an embedded
 PostgreSQL, with fsync on, and the embedded broker. One broker shows no
 replication. With --json every subject is one line.`
 	group.Example = `  factline bench relay
@@ -60,6 +75,10 @@ func (f *benchFlags) verb(a *app, use, short string, names ...string) *cobra.Com
 	}
 	flags.IntVar(&f.cfg.Runs, "runs", 0, "runs that count (default 3)")
 	flags.IntVar(&f.cfg.WarmupEvents, "warmup", 0, "events of a first round that does not count, -1 for none (default a quarter of --events)")
+	if slices.Contains(names, "growth") {
+		flags.IntSliceVar(&f.cfg.PublishedRows, "published", nil, "published rows of the outboxes beside the empty one (default 1000000,5000000)")
+		flags.IntVar(&f.cfg.SnapshotSeconds, "snapshot-seconds", 0, "how long a session has held its snapshot when that outbox is measured (default 10)")
+	}
 	flags.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a processor profile of this process")
 	flags.BoolVar(&f.markdown, "markdown", false, "print the tables of docs/benchmarks.md")
 	flags.BoolVar(&f.quiet, "quiet", false, "do not tell on stderr what is being measured")
@@ -72,6 +91,11 @@ func (f *benchFlags) verb(a *app, use, short string, names ...string) *cobra.Com
 func (f *benchFlags) run(ctx context.Context, a *app, names []string) (err error) {
 	a.secrets.LearnURL(f.cfg.Postgres)
 	cfg := f.cfg
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("benchmark: find this program, to measure its memory as a process of its own: %w", err)
+	}
+	cfg.Child, cfg.Up = []string{binary, "bench", childOfBench}, []string{binary, "up"}
 	if f.realKafka {
 		cfg.Kafka = benchmark.RealKafka
 	}

@@ -17,6 +17,7 @@ import (
 const (
 	appendShare  = 30 // of Events
 	appendSlices = 8
+	rawCopyShare = 3 // of Events
 	busy         = 8
 )
 
@@ -26,6 +27,7 @@ func (b *Bench) appendSubjects() []subject {
 	return []subject{
 		{"one connection", func(ctx context.Context, events int) ([]measure, error) { return b.appendSlices(ctx, events, 1) }},
 		{"busy", func(ctx context.Context, events int) ([]measure, error) { return b.appendSlices(ctx, events, busy) }},
+		{"raw_copy", b.rawCopy},
 	}
 }
 
@@ -151,4 +153,27 @@ func (s *site) checkAppended(ctx context.Context, kinds []*kind) error {
 		return fmt.Errorf("%d plain rows, %d events and %d versions are stored, want %d, %d and %d", plain, ours, versions, want, 2*want, 2*want)
 	}
 	return nil
+}
+
+// rawCopy brings rows of the same size in as fast as PostgreSQL takes them.
+func (b *Bench) rawCopy(ctx context.Context, events int) ([]measure, error) {
+	s, err := b.newSite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	ready, err := newWorkload(max(events/rawCopyShare, 1)).encoded(false)
+	if err != nil {
+		return nil, err
+	}
+	columns := []string{"event_id", "event_type", "tenant_id", "aggregate_type", "aggregate_id", "aggregate_version", "topic", "record_key", "headers", "value"}
+	watch := startWatch()
+	n, err := s.pool.CopyFrom(ctx, pgx.Identifier{"bench", "plain_event"}, columns, pgx.CopyFromSlice(len(ready), func(i int) ([]any, error) {
+		r := ready[i]
+		return []any{r.id, eventType, tenant, "Order", r.order, r.version, s.topic, r.key, r.headers, r.value}, nil
+	}))
+	if err == nil && int(n) != len(ready) {
+		err = fmt.Errorf("%d rows were copied, want %d", n, len(ready))
+	}
+	return []measure{watch.rate("raw_copy", "COPY of such rows into a table without any promise, in one transaction", len(ready), watch.elapsed())}, err
 }

@@ -22,6 +22,8 @@ type Bench struct {
 	platform string
 	services []runbook.Service
 	accepts  int
+	// grown are the outboxes with published rows, by how many.
+	grown map[int]*filler
 }
 
 // subject is something that can be measured. run takes one measurement with
@@ -32,7 +34,9 @@ type subject struct {
 }
 
 // Names of the benchmarks, in the order in which [Bench.Run] is best called.
-func Names() []string { return []string{"relay", "consumer", "latency", "append"} }
+func Names() []string {
+	return []string{"relay", "consumer", "latency", "append", "contract", "growth", "failure", "isolation", "memory", "start"}
+}
 
 // Run measures one benchmark of [Names] and returns a result per subject. An
 // error means that a subject did not do its work: nothing of it counts.
@@ -46,7 +50,7 @@ func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
 		return nil, err
 	}
 	c := &collector{benchmark: name}
-	if b.cfg.WarmupEvents > 0 {
+	if b.cfg.WarmupEvents > 0 && needsWarmup(name) {
 		if _, err := b.round(ctx, name, subjects, 0, b.cfg.WarmupEvents); err != nil {
 			return nil, err
 		}
@@ -69,6 +73,12 @@ func (b *Bench) Run(ctx context.Context, name string) ([]Result, error) {
 		return nil, err
 	}
 	return c.finish(conditions), nil
+}
+
+// needsWarmup says whether what comes first is at a disadvantage: not where the
+// subjects run at once or in short turns, and not where no time is measured.
+func needsWarmup(name string) bool {
+	return !slices.Contains([]string{"growth", "isolation", "memory"}, name)
 }
 
 // chosen are the subjects of Config.Only.
@@ -99,12 +109,26 @@ func (b *Bench) benchmark(name string) ([]subject, func(map[string]float64) []me
 	case "consumer":
 		return b.consumerSubjects(), consumerRatios
 	case "latency":
-		return b.latencySubjects(), func(map[string]float64) []measure { return nil }
+		return b.latencySubjects(), noRatios
+	case "contract":
+		return b.contractSubjects(), noRatios
+	case "start":
+		return b.startSubjects(), noRatios
+	case "failure":
+		return b.failureSubjects(), noRatios
 	case "append":
 		return b.appendSubjects(), appendRatios
+	case "memory":
+		return b.memorySubjects(), memoryRatios
+	case "isolation":
+		return b.isolationSubjects(), isolationRatios
+	case "growth":
+		return b.growthSubjects(), b.growthRatios
 	}
 	return nil, nil
 }
+
+func noRatios(map[string]float64) []measure { return nil }
 
 // round measures every subject once. Subjects change places from round to
 // round, so that none always comes after the same one; the measures are in the

@@ -3,6 +3,7 @@ package benchmark
 import (
 	"context"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -24,7 +25,11 @@ func open(t *testing.T) *Bench {
 // measurements get.
 func openOn(t *testing.T, postgres string) *Bench {
 	t.Helper()
-	b, err := Open(t.Context(), Config{Postgres: postgres, Events: small, Runs: 1, WarmupEvents: -1, LatencySeconds: 1})
+	b, err := Open(t.Context(), Config{
+		Postgres: postgres, Events: small, Runs: 1, WarmupEvents: -1, LatencySeconds: 1,
+		PublishedRows: []int{2000}, SnapshotSeconds: 1, Child: []string{"env", childEnv + "=1", os.Args[0]},
+		Up: []string{"true"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,15 +41,27 @@ func openOn(t *testing.T, postgres string) *Bench {
 	return b
 }
 
+// subjects are those of each benchmark, in order.
+func subjects() map[string]string {
+	return map[string]string{
+		"relay":     "ours raw_read textbook skip_locked skip_locked_2 skip_locked_4 raw_produce ours/skip_locked ours/textbook skip_locked_best ours/skip_locked_best ours/raw_read ours/raw_produce raw_both ours/raw_both",
+		"consumer":  "ours ours_single ours_validated textbook raw_consume ours/textbook ours_single/textbook ours_validated/textbook ours_validated/ours ours/raw_consume",
+		"latency":   "polling_100_p50 polling_100_p99 wakeup_100_p50 wakeup_100_p99 polling_1000_p50 polling_1000_p99 wakeup_1000_p50 wakeup_1000_p99 saturated saturated_p50 saturated_p99 accept_50_p50 accept_50_p99 accept_100_p50 accept_100_p99",
+		"append":    "plain_insert_1 ours_1 ours_validated_1 plain_insert_8 ours_8 ours_validated_8 raw_copy plain_insert_1/ours_1 plain_insert_1/ours_validated_1 plain_insert_8/ours_8 plain_insert_8/ours_validated_8",
+		"contract":  "decode decode_validate",
+		"growth":    "drain_0 p50_0 p99_0 drain_2000 p50_2000 p99_2000 drain_snapshot p50_snapshot p99_snapshot drain_2000/drain_0 drain_snapshot/drain_0 p50_2000/p50_0 p50_snapshot/p50_0",
+		"failure":   "retry retry_failing retry_again redrive",
+		"isolation": "undisturbed_p50 undisturbed_p99 disturbed_p50 disturbed_p99 disturbed_p50/undisturbed_p50 disturbed_p99/undisturbed_p99",
+		"start":     "first_order",
+		"memory": "relay_1x relay_heap_1x consumer_1x consumer_heap_1x outage_1x outage_heap_1x relay_10x relay_heap_10x consumer_10x consumer_heap_10x outage_10x outage_heap_10x " +
+			"relay_10x/relay_1x relay_heap_10x/relay_heap_1x outage_10x/outage_1x outage_heap_10x/outage_heap_1x consumer_10x/consumer_1x consumer_heap_10x/consumer_heap_1x",
+	}
+}
+
 func TestEverySubjectDoesItsWork(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	for name, want := range map[string]string{
-		"relay":    "ours raw_read textbook skip_locked skip_locked_2 skip_locked_4 raw_produce ours/skip_locked ours/textbook skip_locked_best ours/skip_locked_best ours/raw_read ours/raw_produce raw_both ours/raw_both",
-		"consumer": "ours ours_single ours_validated textbook raw_consume ours/textbook ours_single/textbook ours_validated/textbook ours_validated/ours ours/raw_consume",
-		"latency":  "polling_100_p50 polling_100_p99 wakeup_100_p50 wakeup_100_p99 polling_1000_p50 polling_1000_p99 wakeup_1000_p50 wakeup_1000_p99 accept_25_p50 accept_25_p99 accept_50_p50 accept_50_p99 accept_100_p50 accept_100_p99",
-		"append":   "plain_insert_1 ours_1 ours_validated_1 plain_insert_8 ours_8 ours_validated_8 plain_insert_1/ours_1 plain_insert_1/ours_validated_1 plain_insert_8/ours_8 plain_insert_8/ours_validated_8",
-	} {
+	for _, name := range Names() {
 		results, err := b.Run(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
@@ -56,13 +73,32 @@ func TestEverySubjectDoesItsWork(t *testing.T) {
 				t.Errorf("%s %s is not measured: %+v", name, r.Subject, r)
 			}
 		}
-		if strings.Join(got, " ") != want {
+		if want := subjects()[name]; strings.Join(got, " ") != want {
 			t.Errorf("%s has the subjects\n%s, want\n%s", name, strings.Join(got, " "), want)
 		}
 	}
 	if _, err := b.Run(t.Context(), "nothing"); err == nil {
 		t.Error("an unknown benchmark ran")
 	}
+}
+
+func TestAStartThatFailsIsNotMeasured(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.cfg.Up = []string{"false"}
+	_, err := b.Run(t.Context(), "start")
+	wantError(t, "a platform that does not start", err, "the platform ended with")
+}
+
+func TestMemoryNeedsAProcessOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.cfg.Child = nil
+	_, err := b.Run(t.Context(), "memory")
+	wantError(t, "without a child", err, "Config.Child is empty")
+	b.cfg.Child = []string{"false"}
+	_, err = b.Run(t.Context(), "memory")
+	wantError(t, "a child that ends at once", err, "the process ended")
 }
 
 // publish puts records on a log as a broken relay would.
@@ -185,10 +221,39 @@ func TestMeasurementsRunOnADurableDatabase(t *testing.T) {
 
 func TestAConfigSaysEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), Config{Events: 3, Runs: -1, LatencySeconds: -1})
-	for _, field := range []string{"Config.Events", "Config.Runs", "Config.LatencySeconds"} {
+	_, err := Open(t.Context(), Config{Events: 3, Runs: -1, LatencySeconds: -1, SnapshotSeconds: -1, PublishedRows: []int{0}})
+	for _, field := range []string{"Config.Events", "Config.Runs", "Config.LatencySeconds", "Config.SnapshotSeconds", "Config.PublishedRows"} {
 		wantError(t, field, err, field)
 	}
 	_, err = Open(t.Context(), Config{Postgres: "localhost"})
 	wantError(t, "postgres", err, "--postgres is no URL")
+}
+
+func TestEffectsOutOfOrderFailTheIsolation(t *testing.T) { //nolint:tparallel // the cases share one pair of servers
+	t.Parallel()
+	b := open(t)
+	for _, test := range []struct { //nolint:paralleltest // the cases share one pair of servers
+		name     string
+		versions []int64
+		error    string
+	}{
+		{"in order they pass", []int64{1, 2, 3}, ""},
+		{"a later one before an earlier one is found", []int64{1, 3, 2}, "not in version order"},
+		{"a second effect is found", []int64{1, 2, 2}, "not in version order"},
+		{"a missing effect is found", []int64{1, 3}, "not in version order"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := b.newSite(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.close()
+			for _, version := range test.versions {
+				if _, err := s.pool.Exec(t.Context(), statement("effect"), "ord_000050", version); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantError(t, "effects", checkEffectOrder(t.Context(), s.pool), test.error)
+		})
+	}
 }

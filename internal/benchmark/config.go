@@ -30,6 +30,18 @@ type Config struct {
 	// LatencySeconds is how long a rate is held in the latency benchmark.
 	// Default 10.
 	LatencySeconds int
+	// PublishedRows are how many published rows the outboxes of the growth benchmark
+	// hold beside the empty one. Default 1,000,000 and 5,000,000.
+	PublishedRows []int
+	// SnapshotSeconds is how long a session has held its snapshot of an outbox when
+	// the growth benchmark measures that one. Default 10.
+	SnapshotSeconds int
+	// Child starts a program that calls [RunChild]: its path and arguments. Without
+	// it memory cannot be measured.
+	Child []string
+	// Up starts "factline up": its path and arguments. Without it the start of the
+	// platform cannot be measured.
+	Up []string
 	// Peers are further subjects. Default none.
 	Peers []Peer
 	// PostgresSettings are further settings of the embedded server, which win over
@@ -45,6 +57,10 @@ func (c Config) WithDefaults() Config {
 	c.Runs = or(c.Runs, 3)
 	c.WarmupEvents = or(c.WarmupEvents, max(c.Events/4, 1))
 	c.LatencySeconds = or(c.LatencySeconds, 10)
+	c.SnapshotSeconds = or(c.SnapshotSeconds, 10)
+	if c.PublishedRows == nil {
+		c.PublishedRows = []int{1_000_000, 5_000_000}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -61,6 +77,14 @@ func (c Config) validate() error {
 	}
 	if c.LatencySeconds < 1 {
 		problems = append(problems, fmt.Errorf("benchmark.Config.LatencySeconds: %d is below 1", c.LatencySeconds))
+	}
+	if c.SnapshotSeconds < 1 {
+		problems = append(problems, fmt.Errorf("benchmark.Config.SnapshotSeconds: %d is below 1", c.SnapshotSeconds))
+	}
+	for _, rows := range c.PublishedRows {
+		if rows < 1 {
+			problems = append(problems, fmt.Errorf("benchmark.Config.PublishedRows: %d is below 1; the empty outbox is measured in any case", rows))
+		}
 	}
 	return errors.Join(problems...)
 }

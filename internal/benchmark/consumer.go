@@ -46,20 +46,25 @@ func consumerRatios(run map[string]float64) []measure {
 
 // published makes a site whose topic holds a workload.
 func (b *Bench) published(ctx context.Context, events int) (*site, *workload, error) {
+	w := newWorkload(events)
+	s, err := b.publishedSite(ctx, w)
+	return s, w, err
+}
+
+func (b *Bench) publishedSite(ctx context.Context, w *workload) (*site, error) {
 	s, err := b.newSite(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	w := newWorkload(events)
 	records, err := w.kafkaRecords(s.topic)
 	if err == nil {
 		err = produceRecords(ctx, s.addrs, records)
 	}
 	if err != nil {
 		s.close()
-		return nil, nil, err
+		return nil, err
 	}
-	return s, w, nil
+	return s, nil
 }
 
 // summary is what the projection keeps of an event.

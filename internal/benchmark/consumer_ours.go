@@ -18,6 +18,8 @@ import (
 type variant struct {
 	name, group, about string
 	bulk, validated    bool
+	// change has the last word about the configuration. Nil changes nothing.
+	change func(*consumer.Config)
 }
 
 func (b *Bench) consumerOurs(v variant) func(context.Context, int) ([]measure, error) {
@@ -59,20 +61,19 @@ func newRunner(pool *pgxpool.Pool, addrs []string, topic string, v variant, hook
 		Subscriptions: []consumer.Subscription{v.subscription(topic)}, Hooks: hooks,
 	}
 	if v.validated {
-		catalogue, err := contract.Load(contracts.FS())
-		if err != nil {
+		if cfg.Contracts, err = newContracts(); err != nil {
 			return nil, err
 		}
-		cfg.Contracts = anyTopic{catalogue}
+	}
+	if v.change != nil {
+		v.change(&cfg)
 	}
 	return consumer.New(cfg)
 }
 
 func (v variant) subscription(topic string) consumer.Subscription {
 	if !v.bulk {
-		return consumer.Subscription{Topic: topic, Handlers: map[string]consumer.Handler{
-			eventType: func(ctx context.Context, tx pgx.Tx, m consumer.Message) error { return projectOne(ctx, tx, m.Raw) },
-		}}
+		return consumer.Subscription{Topic: topic, Handlers: map[string]consumer.Handler{eventType: project}}
 	}
 	return consumer.Subscription{
 		Topic: topic, BulkTypes: []string{eventType},
@@ -86,11 +87,27 @@ func (v variant) subscription(topic string) consumer.Subscription {
 	}
 }
 
+// project is the handler that is called per event.
+func project(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+	return projectOne(ctx, tx, m.Raw)
+}
+
 // anyTopic is the platform's catalogue for topics with another name.
 type anyTopic struct{ *contract.Catalogue }
 
-func (c anyTopic) Topic(string) (*contract.Topic, bool) {
-	return c.Catalogue.Topic("oms.order.events.v1")
+func (c anyTopic) Topic(name string) (*contract.Topic, bool) {
+	found, ok := c.Catalogue.Topic("oms.order.events.v1")
+	if !ok {
+		return nil, false
+	}
+	t := *found
+	t.Name = name
+	return &t, true
+}
+
+func newContracts() (anyTopic, error) {
+	catalogue, err := contract.Load(contracts.FS())
+	return anyTopic{catalogue}, err
 }
 
 // awaitConsumed waits until the next offsets, which commit with the effects,

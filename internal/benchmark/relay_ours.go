@@ -72,7 +72,7 @@ func (s *site) drain(ctx context.Context, w *workload) (measure, error) {
 }
 
 func (s *site) targets(ctx context.Context) (map[int16]int64, error) {
-	return laneNumbers(ctx, s.pool, "SELECT lane, max(position) FROM factline.outbox_event GROUP BY lane")
+	return laneNumbers(ctx, s.pool, statement("last_positions"))
 }
 
 func laneNumbers(ctx context.Context, pool *pgxpool.Pool, query string) (map[int16]int64, error) {
@@ -144,4 +144,18 @@ func WhileRunning(ctx context.Context, run, do func(context.Context) error) erro
 	err := do(doing)
 	stop()
 	return errors.Join(<-ended, err)
+}
+
+// awaitTrue looks until the database says so.
+func awaitTrue(ctx context.Context, pool *pgxpool.Pool, query string, args ...any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %v this is still not true: %s %v", patience, query, args))
+	defer cancel()
+	err := poll(ctx, 50*time.Millisecond, func() (is bool, err error) {
+		err = pool.QueryRow(ctx, query, args...).Scan(&is)
+		return is, err
+	})
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }

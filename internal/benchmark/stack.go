@@ -38,7 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Bench, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("benchmark: check configuration: %w", err)
 	}
-	b := &Bench{cfg: cfg, stack: &stack{}, suffix: strings.ToLower(rand.Text()[:8])}
+	b := &Bench{cfg: cfg, stack: &stack{}, suffix: strings.ToLower(rand.Text()[:8]), grown: map[int]*filler{}}
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.Close(ctx))
 	}
@@ -202,24 +202,42 @@ const connections = 24
 
 // newSite makes a database and a topic nobody has used.
 func (b *Bench) newSite(ctx context.Context) (*site, error) {
-	b.made++
-	name := fmt.Sprintf("factline_bench_%s_%d", b.suffix, b.made)
+	name := b.databaseName()
 	pool, err := b.newDatabase(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	// No subject pays for what the one before has dirtied. A role that may not
-	// do this measures without it.
-	_, _ = pool.Exec(ctx, "CHECKPOINT")
-	topic := fmt.Sprintf("bench.orders.%s.%d.v1", b.suffix, b.made)
-	err = devstack.EnsureTopics(ctx, b.stack.addrs, []devstack.TopicSpec{topicSpec(topic)})
+	s, err := b.siteOn(ctx, pool)
 	if err != nil {
 		pool.Close()
 		return nil, err
 	}
-	return &site{pool: pool, addrs: b.stack.addrs, topic: topic, close: func() {
+	closeTopic := s.close
+	s.close = func() {
 		pool.Close()
-		b.tidy(context.WithoutCancel(ctx), name, topic)
+		b.dropDatabase(context.WithoutCancel(ctx), name)
+		closeTopic()
+	}
+	return s, nil
+}
+
+func (b *Bench) databaseName() string {
+	b.made++
+	return fmt.Sprintf("factline_bench_%s_%d", b.suffix, b.made)
+}
+
+// siteOn makes a topic nobody has used beside a database that stays.
+func (b *Bench) siteOn(ctx context.Context, pool *pgxpool.Pool) (*site, error) {
+	b.made++
+	// No subject pays for what the one before has dirtied. A role that may not
+	// do this measures without it.
+	_, _ = pool.Exec(ctx, "CHECKPOINT")
+	topic := fmt.Sprintf("bench.orders.%s.%d.v1", b.suffix, b.made)
+	if err := devstack.EnsureTopics(ctx, b.stack.addrs, []devstack.TopicSpec{topicSpec(topic)}); err != nil {
+		return nil, err
+	}
+	return &site{pool: pool, addrs: b.stack.addrs, topic: topic, close: func() {
+		b.deleteTopic(context.WithoutCancel(ctx), topic)
 	}}, nil
 }
 
@@ -239,11 +257,15 @@ func (b *Bench) newDatabase(ctx context.Context, name string) (*pgxpool.Pool, er
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
-// tidy frees the space early; what fails here is dropped at the end.
-func (b *Bench) tidy(ctx context.Context, database, topic string) {
-	if err := b.stack.drop(ctx, database); err != nil {
+// dropDatabase and deleteTopic free the space early; what fails here is dropped
+// at the end.
+func (b *Bench) dropDatabase(ctx context.Context, name string) {
+	if err := b.stack.drop(ctx, name); err != nil {
 		b.cfg.Logger.Warn("benchmark database is not dropped yet", "error", err)
 	}
+}
+
+func (b *Bench) deleteTopic(ctx context.Context, topic string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.stack.addrs...))
 	if err == nil {
 		_, err = kadm.NewClient(client).DeleteTopic(ctx, topic)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -76,13 +77,18 @@ func thousands(n int64) string {
 	return string(out)
 }
 
-// Markdown returns the conditions and a table per benchmark.
+// plots is the folder of the pictures, beside the document.
+const plots = "plots"
+
+// Markdown returns the conditions, the aims, and a table and the pictures per
+// benchmark.
 func Markdown(results []Result) string {
 	if len(results) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString(results[0].Conditions.markdown())
+	b.WriteString(aimsMarkdown(results))
 	var names []string
 	for _, r := range results {
 		if !slices.Contains(names, r.Benchmark) {
@@ -94,6 +100,11 @@ func Markdown(results []Result) string {
 		for _, r := range results {
 			if r.Benchmark == name {
 				b.WriteString(r.markdown())
+			}
+		}
+		for _, p := range pictures(results) {
+			if p.benchmark == name {
+				fmt.Fprintf(&b, "\n![%s](%s/%s)\n", strings.TrimSuffix(p.file, ".svg"), plots, p.file)
 			}
 		}
 	}
@@ -146,7 +157,7 @@ func Render(document []byte, results []Result) ([]byte, error) {
 	return slices.Concat(before, []byte(BeginMarker+"\n"+Markdown(results)), []byte(EndMarker), after), nil
 }
 
-// RenderFile is [Render] on a file.
+// RenderFile is [Render] on a file, and draws the pictures beside it.
 func RenderFile(path string, results []Result) error {
 	document, err := os.ReadFile(path)
 	if err != nil {
@@ -155,5 +166,21 @@ func RenderFile(path string, results []Result) error {
 	if document, err = Render(document, results); err != nil {
 		return fmt.Errorf("%w (%s)", err, path)
 	}
+	if err := drawBeside(path, results); err != nil {
+		return fmt.Errorf("benchmark: draw: %w", err)
+	}
 	return os.WriteFile(path, document, 0o644)
+}
+
+func drawBeside(path string, results []Result) error {
+	folder := filepath.Join(filepath.Dir(path), plots)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, p := range pictures(results) {
+		if err := os.WriteFile(filepath.Join(folder, p.file), p.svg(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

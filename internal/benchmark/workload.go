@@ -1,6 +1,7 @@
 package benchmark
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,14 @@ func newWorkload(events int) *workload {
 	for i := range w.orders {
 		w.orders[i] = int32(random.IntN(aggregates))
 		w.ids[i] = envelope.NewID()
+	}
+	return w
+}
+
+// since gives the workload other orders than those before first.
+func (w *workload) since(first int32) *workload {
+	for i := range w.orders {
+		w.orders[i] += first
 	}
 	return w
 }
@@ -158,12 +167,13 @@ type routes struct{ topic string }
 var errNoOrder = errors.New("the payload does not begin with its orderId")
 
 func (r routes) Route(_ string, _ int, payload []byte) (contract.Route, error) {
-	const before, digits = len(`{"orderId":"`), len("ord_000000")
-	if len(payload) < before+digits {
+	rest, found := bytes.CutPrefix(payload, []byte(`{"orderId":"`))
+	key, _, ended := bytes.Cut(rest, []byte(`"`))
+	if !found || !ended {
 		return contract.Route{}, errNoOrder
 	}
 	return contract.Route{
-		Topic: r.topic, Key: string(payload[before : before+digits]), SchemaRef: schemaRef,
+		Topic: r.topic, Key: string(key), SchemaRef: schemaRef,
 		Producer: producer, AggregateType: "Order",
 	}, nil
 }

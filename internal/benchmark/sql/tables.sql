@@ -88,3 +88,10 @@ CREATE TABLE bench.plain_event (
     headers           bytea,
     value             bytea
 );
+
+-- Effects in the order in which they happened.
+CREATE TABLE bench.effect (
+    seq      bigserial PRIMARY KEY,
+    order_id text      NOT NULL,
+    version  bigint    NOT NULL
+);

@@ -1,0 +1,1 @@
+INSERT INTO bench.effect (order_id, version) VALUES ($1, $2)
