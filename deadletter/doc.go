@@ -2,11 +2,12 @@
 // tried again by a redrive, or skipped.
 //
 // There are two places to look. The database of a consumer has the truth about
-// its own dead letters: [List] and [Get] read there, [Skip] settles there. A
-// [Collector] copies the dead-letter topics of all groups into one database, the
-// [Store], which groups them by cause, keeps their history and runs redrives. Do
-// not delete rows of any of these tables by hand: the gate of an aggregate would
-// never open, and a redrive would lose its memory.
+// its own dead letters: [List] and [Get] read there, [Skip] settles there, and
+// [SkipVersions] lets a group go on behind versions that no dead letter stands for
+// and that will never come. A [Collector] copies the dead-letter topics of all
+// groups into one database, the [Store], which groups them by cause, keeps their
+// history and runs redrives. Do not delete rows of any of these tables by hand: the
+// gate of an aggregate would never open, and a redrive would lose its memory.
 //
 // A redrive is planned ([Store.PlanRedrive]) and then applied
 // ([Store.ApplyRedrive]). It travels to the failing group alone, through the

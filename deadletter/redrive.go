@@ -310,7 +310,7 @@ func (r *redrive) start(ctx context.Context, tx pgx.Tx, h head, a Apply) error {
 }
 
 // audit records an act of an operator, in the transaction that makes it true.
-func (r *redrive) audit(ctx context.Context, tx pgx.Tx, action string, now time.Time) error {
+func (r *redrive) audit(ctx context.Context, tx pgx.Tx, name string, now time.Time) error {
 	detail, err := json.Marshal(r.receipt)
 	if err != nil {
 		return err
@@ -319,11 +319,9 @@ func (r *redrive) audit(ctx context.Context, tx pgx.Tx, action string, now time.
 	if r.receipt.State == Abandoned {
 		reason = r.receipt.Why // which is why it was given up, not why it was planned
 	}
-	_, err = tx.Exec(ctx, statement("record_redrive"), named.Args{
-		"action_id": "act_" + envelope.NewID(), "action": action, "target": r.id, "operator": r.operator,
-		"reason": reason, "detail": detail, "now": now,
+	return recordAction(ctx, tx, action{
+		id: "act_" + envelope.NewID(), name: name, target: r.id, operator: r.operator, reason: reason, detail: detail, at: now,
 	})
-	return err
 }
 
 // end stores the receipt and gives the lease back.

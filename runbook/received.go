@@ -158,7 +158,7 @@ func (w *walk) heldLink(l Link, what string, e published, r received) Link {
 		l.Recovery, l.Command = "find the dead letter VERSION_CONFLICT of the key", "deadletters list"
 	default:
 		l.Detail = fmt.Sprintf("%s is held (%s): version %d of %s %s has not arrived", what, *r.HeldReason, next, e.AggregateType, e.AggregateID)
-		l.Recovery, l.Command = fmt.Sprintf("find version %d in the producer's outbox", next), "trace "+e.AggregateID
+		l.Recovery, l.Command = fmt.Sprintf("find version %d in the producer's outbox; where it will never come, let the group go on with consumers skip-versions", next), "trace "+e.AggregateID
 	}
 	return l
 }
