@@ -134,6 +134,9 @@ func (c *chunk) do(ctx context.Context) (*run, error) {
 	if err := r.decide(ctx, tx); err != nil {
 		return r, err
 	}
+	if err := r.begin(ctx, tx); err != nil {
+		return r, err
+	}
 	if err := r.store(ctx, tx); err != nil {
 		return r, err
 	}

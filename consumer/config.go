@@ -58,7 +58,8 @@ type Config struct {
 	// Default 2000, at most 10000.
 	MaxChunkRecords int
 	// MaxConcurrentChunks is the most transactions at once, each of other
-	// partitions. Default 4, but not more than the pool has connections.
+	// partitions. Default 4, but one less than the pool has connections, which
+	// counts the attempts of events that failed.
 	MaxConcurrentChunks int
 	// Linger is how long a record may wait at the broker for others to come along.
 	// Set it where nobody waits for the effect, as with a read model: at a low rate
@@ -160,7 +161,7 @@ func (c Config) defaultConcurrency() int {
 	if c.Pool == nil {
 		return 4
 	}
-	return min(4, int(c.Pool.Config().MaxConns))
+	return max(1, min(4, int(c.Pool.Config().MaxConns)-1))
 }
 
 func or[T comparable](value, otherwise T) T {
@@ -204,6 +205,9 @@ func (c Config) validateNumbers(p *problems) {
 		if n < 1 || n > most {
 			p.add(field, "%d is outside 1 to %d", n, most)
 		}
+	}
+	if c.Pool != nil && c.Pool.Config().MaxConns < 2 {
+		p.add("Pool", "it opens one connection at most; a failed event needs another, to count its attempts")
 	}
 	positive("MaxChunkRecords", c.MaxChunkRecords, 10_000)
 	positive("MaxConcurrentChunks", c.MaxConcurrentChunks, 1000)
