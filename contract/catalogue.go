@@ -13,6 +13,7 @@ type Catalogue struct {
 	services []*Service
 
 	byTopic   map[string]*Topic
+	derived   map[string]DerivedTopic
 	byType    map[string]map[int]*Event
 	bySchema  map[string]*Event
 	byService map[string]*Service
@@ -27,6 +28,12 @@ func (c *Catalogue) Topics() []*Topic { return slices.Clone(c.topics) }
 func (c *Catalogue) Topic(name string) (*Topic, bool) {
 	t, ok := c.byTopic[name]
 	return t, ok
+}
+
+// Derived returns a retry or dead-letter topic by name.
+func (c *Catalogue) Derived(name string) (DerivedTopic, bool) {
+	d, ok := c.derived[name]
+	return d, ok
 }
 
 // Events returns every version of every event, ordered by topic, type and

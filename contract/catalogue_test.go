@@ -228,3 +228,29 @@ func TestUnknownEvents(t *testing.T) {
 		t.Errorf("a strange type: %v", err)
 	}
 }
+
+func TestAnEventOfAnyProducerNamesNone(t *testing.T) {
+	t.Parallel()
+	files := shop(t)
+	replace(t, files, paidEvent, "ownerService: basket-service", "ownerService: basket-service\nanyProducer: true")
+	c, err := contract.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Route("BasketPaid", 1, []byte(`{"basketId":"b_1"}`))
+	if err != nil || got.Producer != "" {
+		t.Errorf("producer %q, %v", got.Producer, err)
+	}
+}
+
+func TestDerivedTopicsAreFoundByName(t *testing.T) {
+	t.Parallel()
+	c := loadPlatform(t)
+	d, ok := c.Derived("oms.order.events.retry.15m.v1")
+	if !ok || d.Source != "oms.order.events.v1" || d.Tier != "15m" {
+		t.Errorf("%+v, %t", d, ok)
+	}
+	if _, ok := c.Derived("oms.order.events.v1"); ok {
+		t.Error("a topic of the catalogue counts as derived")
+	}
+}

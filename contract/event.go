@@ -17,8 +17,12 @@ type Event struct {
 	Topic string `json:"topic"`
 	// Description says which fact the event states.
 	Description string `json:"description"`
-	// OwnerService is the service that produces the event, alone.
+	// OwnerService is the service that produces the event, alone unless
+	// AnyProducer says otherwise.
 	OwnerService string `json:"ownerService"`
+	// AnyProducer says that every service may produce the event, such as a
+	// report of its own health. OwnerService still answers for it.
+	AnyProducer bool `json:"anyProducer,omitempty"`
 	// BusinessOwner and TechnicalOwner are the people to ask.
 	BusinessOwner  string `json:"businessOwner"`
 	TechnicalOwner string `json:"technicalOwner"`

@@ -207,7 +207,7 @@ func (l *loader) stray(file, expected string) {
 func (l *loader) assemble(topics []*Topic, events []*Event, services []*Service) *Catalogue {
 	c := &Catalogue{
 		topics: topics, events: events, services: services,
-		byTopic: map[string]*Topic{}, byType: map[string]map[int]*Event{}, bySchema: map[string]*Event{},
+		byTopic: map[string]*Topic{}, derived: map[string]DerivedTopic{}, byType: map[string]map[int]*Event{}, bySchema: map[string]*Event{},
 		byService: map[string]*Service{}, byGroup: map[string]*Group{},
 	}
 	l.indexServices(c)
@@ -239,16 +239,15 @@ func (l *loader) indexServices(c *Catalogue) {
 }
 
 func (l *loader) indexTopics(c *Catalogue) {
-	derived := map[string]string{}
 	for _, t := range c.topics {
 		c.byTopic[t.Name] = t
 		for _, d := range append(t.RetryTopics(), t.DeadLetters()) {
-			derived[d.Name] = t.Name
+			c.derived[d.Name] = d
 		}
 	}
 	for _, t := range c.topics {
-		if source := derived[t.Name]; source != "" {
-			l.problems.at(t.position, "name", "%s is the name of a topic derived from %s; remove this folder", t.Name, source)
+		if d, ok := c.derived[t.Name]; ok {
+			l.problems.at(t.position, "name", "%s is the name of a topic derived from %s; remove this folder", t.Name, d.Source)
 		}
 	}
 }

@@ -13,7 +13,8 @@ type Route struct {
 	Key string
 	// SchemaRef is the reference for the envelope.
 	SchemaRef string
-	// Producer is the only service that may append the event.
+	// Producer is the only service that may append the event, empty when any
+	// may.
 	Producer string
 	// AggregateType is the kind of entity that the event belongs to.
 	AggregateType string
@@ -40,9 +41,16 @@ func (c *Catalogue) Route(eventType string, eventVersion int, payload []byte) (R
 		Topic:         e.Topic,
 		Key:           key,
 		SchemaRef:     e.SchemaRef(),
-		Producer:      e.OwnerService,
+		Producer:      e.soleProducer(),
 		AggregateType: e.AggregateType,
 	}, nil
+}
+
+func (e *Event) soleProducer() string {
+	if e.AnyProducer {
+		return ""
+	}
+	return e.OwnerService
 }
 
 func (e *Event) keyIn(fields map[string]json.RawMessage) (string, error) {

@@ -93,7 +93,7 @@ func (o *Outbox) prepare(ctx context.Context, e Event) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("outbox: append %s: %w", e.Type, err)
 	}
-	if route.Producer != o.cfg.Producer {
+	if route.Producer != "" && route.Producer != o.cfg.Producer {
 		return row{}, &ProducerMismatchError{EventType: e.Type, Owner: route.Producer, Producer: o.cfg.Producer}
 	}
 	full := envelope.Raw{

@@ -57,7 +57,9 @@ func checkSubscriptions(r *report, s *contract.Service) {
 	for i, g := range s.Groups {
 		for j, t := range g.Topics {
 			at := fmt.Sprintf("groups[%d].topics[%d]", i, j)
-			if _, ok := r.Topic(t.Name); !ok {
+			_, own := r.Topic(t.Name)
+			_, derived := r.Derived(t.Name)
+			if !own && !derived {
 				r.service(s, at, "has the group %s on %s, which is no topic of the catalogue", g.Name, t.Name)
 			}
 		}

@@ -1,6 +1,10 @@
 package lint
 
-import "slices"
+import (
+	"slices"
+
+	"factline.dev/contract"
+)
 
 // shortestReason is the length below which no reason is one.
 const shortestReason = 30
@@ -23,17 +27,18 @@ func checkKey(r *report) {
 		switch {
 		case len(e.KeyReason) < shortestReason:
 			r.event(e, "keyReason", "does not say why the key is %s; state what stays in order and what can become hot", e.KeyName())
-		case t.Key != "" && !slices.Contains(e.Key, t.Key) && e.AggregateType == mainAggregate(r, t.Name):
+		case t.Key != "" && !slices.Contains(e.Key, t.Key) && e.AggregateType == mainAggregate(r, t):
 			r.event(e, "key", "is keyed by %s while the topic's events are keyed by %s; one aggregate has one key", e.KeyName(), t.Key)
 		}
 	}
 }
 
-// mainAggregate is the aggregate that most events of a topic belong to.
-func mainAggregate(r *report, topic string) string {
+// mainAggregate is the aggregate that most events with the topic's key belong
+// to. Others on the topic may have keys of their own.
+func mainAggregate(r *report, t *contract.Topic) string {
 	count, most := map[string]int{}, ""
 	for _, e := range r.current() {
-		if e.Topic != topic {
+		if e.Topic != t.Name || !slices.Contains(e.Key, t.Key) {
 			continue
 		}
 		count[e.AggregateType]++

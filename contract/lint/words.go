@@ -29,7 +29,7 @@ var verbs = map[string]string{
 var participles = []string{
 	"Begun", "Bought", "Bound", "Broken", "Brought", "Built", "Caught", "Chosen", "Cut", "Done", "Drawn", "Driven",
 	"Fallen", "Found", "Frozen", "Given", "Gone", "Got", "Grown", "Held", "Hidden", "Hit", "Kept", "Known", "Left", "Lent",
-	"Lost", "Made", "Met", "Overridden", "Overdue", "Paid", "Put", "Read", "Reset", "Rewritten", "Run", "Seen", "Sent",
+	"Lost", "Made", "Met", "Overridden", "Overdue", "Paid", "Put", "Read", "Redriven", "Reset", "Rewritten", "Run", "Seen", "Sent",
 	"Set", "Shown", "Shut", "Sold", "Spent", "Split", "Stolen", "Sunk", "Taken", "Told", "Thrown", "Undone", "Withdrawn",
 	"Withheld", "Won", "Written",
 }

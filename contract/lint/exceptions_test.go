@@ -1,0 +1,46 @@
+package lint_test
+
+import (
+	"slices"
+	"testing"
+
+	"factline.dev/contract/lint"
+)
+
+// What a rule lets pass, and what it still finds right beside it.
+func TestExceptionsAreNarrow(t *testing.T) {
+	t.Parallel()
+	const unread = "basket-service.stock.consumer"
+	private := edit{basket, "visibility: public", "visibility: private"}
+	platform := edit{services, "trust: EDGE", "trust: PLATFORM"}
+	whole := edit{paid + "event.yaml", "reads: [basketId, total]", `reads: ["*"]`}
+	open := edit{paid + "v1.schema.json", `"const": "basket-service"`, `"type": "string"`}
+	anyProducer := edit{paid + "event.yaml", "ownerService: basket-service", "ownerService: basket-service\nanyProducer: true"}
+	for _, tt := range []struct {
+		name, rule, subject string
+		edits               []edit
+		rename              [2]string
+		found               bool
+	}{
+		{name: "a platform service copies a private topic whole", rule: "topic-visibility", subject: "BasketPaid", edits: []edit{private, platform, whole}},
+		{name: "a platform service reads fields of a private topic", rule: "topic-visibility", subject: "BasketPaid", edits: []edit{private, platform}, found: true},
+		{name: "another service copies a private topic whole", rule: "topic-visibility", subject: "BasketPaid", edits: []edit{private, whole}, found: true},
+		{name: "an event of any producer leaves the producer open", rule: "agreement", subject: "BasketPaid", edits: []edit{open, anyProducer}},
+		{name: "an event of any producer fixes one", rule: "agreement", subject: "BasketPaid", edits: []edit{anyProducer}, found: true},
+		{name: "an event of one producer leaves it open", rule: "agreement", subject: "BasketPaid", edits: []edit{open}, found: true},
+		{name: "an event about an event on an audit export", rule: "event-vague", subject: "EventAudited", edits: []edit{{basket, "category: domain", "category: audit-export"}}, rename: [2]string{"BasketPaid", "EventAudited"}},
+		{name: "an event about an event elsewhere", rule: "event-vague", subject: "EventAudited", rename: [2]string{"BasketPaid", "EventAudited"}, found: true},
+		{name: "an aggregate beside the main one has a key of its own", rule: "key-justified", subject: "BasketOpened", edits: []edit{{opened + "event.yaml", "key: basketId", "key: shop"}, {opened + "event.yaml", "aggregateType: Basket", "aggregateType: Shelf"}}},
+		{name: "a group on dead letters", rule: "consumer-declared", subject: "basket-service", edits: []edit{{services, "{ name: shop.stock.current-state.v1, mode: latest }", "{ name: shop.stock.current-state.dlt.v1, mode: unordered }"}}},
+		{name: "a low-trust group on dead letters", rule: "low-trust", subject: "partner-feed", edits: []edit{{services, "name: " + unread + "\n        purpose: Knows what is in stock.\n        topics:\n          - { name: shop.stock.current-state.v1, mode: latest }", "name: " + unread + "\n        purpose: Knows what is in stock."}, {services, "{ name: shop.stock.current-state.v1, mode: latest }", "{ name: shop.stock.current-state.dlt.v1, mode: unordered }"}}, found: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := planted{edits: tt.edits, rename: tt.rename}
+			found := lint.Check(load(t, p.plant(t)))
+			if got := slices.ContainsFunc(found, func(f lint.Finding) bool { return f.Rule == tt.rule && f.Subject == tt.subject }); got != tt.found {
+				t.Errorf("found %t, want %t: %v", got, tt.found, found)
+			}
+		})
+	}
+}
