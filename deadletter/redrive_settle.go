@@ -128,8 +128,10 @@ func (r *redrive) recordOutcomes(ctx context.Context, tx pgx.Tx, outcomes map[*i
 		}
 	}
 	for _, to := range []struct{ item, letter, kind string }{
-		{itemApplied, Applied, "APPLIED"}, {itemSkipped, Skipped, "SKIPPED"},
-		{itemSuperseded, Superseded, "SUPERSEDED"}, {itemFailed, Open, "FAILED_AGAIN"},
+		{itemApplied, Applied, "APPLIED"},
+		{itemSkipped, Skipped, "SKIPPED"},
+		{itemSuperseded, Superseded, "SUPERSEDED"},
+		{itemFailed, Open, "FAILED_AGAIN"},
 	} {
 		if err := r.moveLetters(ctx, tx, ids[to.item], to.letter, to.kind); err != nil {
 			return err

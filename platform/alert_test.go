@@ -33,6 +33,7 @@ func foreign(t *testing.T, s *stack, change func(e map[string]any)) (eventID str
 	e["eventId"], e["tenantId"], e["aggregateId"], e["aggregateVersion"] = eventID, "platform", "q_"+eventID, 1
 	e["payload"].(map[string]any)["quoteId"] = "q_" + eventID
 	change(e)
+	eventID = e["eventId"].(string)
 	value, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
@@ -53,12 +54,13 @@ func TestAnEventOfAForeignTenantRaisesASecurityAlert(t *testing.T) {
 		// want are fields of the alert's payload, tenant its own.
 		tenant string
 		want   map[string]any
+		named  bool
 	}{
-		{"with its coordinates", func(map[string]any) {}, "platform", map[string]any{"principal": "quote-service", "subjectTenantId": "platform"}},
+		{"with its coordinates", func(map[string]any) {}, "platform", map[string]any{"principal": "quote-service", "subjectTenantId": "platform"}, true},
 		{"also where what it claims fits no contract", func(e map[string]any) {
-			e["correlationId"], e["producer"] = strings.Repeat("c", 2000), "quote service, or so it says"
+			e["correlationId"], e["eventId"] = strings.Repeat("c", 2000), "no identifier: "+envelope.NewID()
 			e["metadata"] = map[string]any{"actorId": strings.Repeat("a", 5000)}
-		}, "platform", map[string]any{"principal": "quote service, or so it says"}},
+		}, "platform", map[string]any{"sourceEventId": nil}, false},
 	} {
 		eventID := foreign(t, s, tt.change)
 		var row struct {
@@ -70,7 +72,7 @@ func TestAnEventOfAForeignTenantRaisesASecurityAlert(t *testing.T) {
 			var value []byte
 			err := s.db(t, "order-service").QueryRow(t.Context(), `SELECT e.value, d.dead_letter_id, e.xmin = d.xmin
 				FROM factline.outbox_event e, factline.dead_letter d
-				WHERE e.topic = $1 AND d.event_id = $2 AND d.error_class = 'TENANT_VIOLATION' AND position($2 in convert_from(e.value, 'UTF8')) > 0`,
+				WHERE e.topic = $1 AND d.event_id = $2 AND d.error_class = 'TENANT_VIOLATION' AND position(d.dead_letter_id in convert_from(e.value, 'UTF8')) > 0`,
 				alertsTopic, eventID).Scan(&value, &row.letter, &row.together)
 			if err != nil {
 				return false, fmt.Errorf("no alert yet: %w", err)
@@ -82,7 +84,7 @@ func TestAnEventOfAForeignTenantRaisesASecurityAlert(t *testing.T) {
 		if !row.together {
 			t.Errorf("%s: the alert and its dead letter are of two transactions", tt.name)
 		}
-		if row.tenant != tt.tenant || row.payload["sourceEventId"] != eventID || row.payload["sourceTopic"] != quoteTopic || row.payload["serviceName"] != "order-service" ||
+		if row.tenant != tt.tenant || tt.named && row.payload["sourceEventId"] != eventID || row.payload["sourceTopic"] != quoteTopic || row.payload["serviceName"] != "order-service" ||
 			row.payload["alertType"] != "TENANT_VIOLATION" || !strings.Contains(row.payload["detail"].(string), row.letter) {
 			t.Errorf("%s: alert of %s: %v", tt.name, row.tenant, row.payload)
 		}

@@ -16,8 +16,8 @@ import (
 
 const (
 	alertEvent = "SecurityAlertRaised"
-	// The longest name and text of a contract, in characters.
-	maxName, maxText = 200, 1000
+	// maxText is the longest text of a contract, in characters.
+	maxText = 1000
 )
 
 // securityAlert is the payload of SecurityAlertRaised.
@@ -57,7 +57,7 @@ func (h Host) raiseAlert(ob *outbox.Outbox) func(ctx context.Context, tx pgx.Tx,
 			Type: alertEvent, AggregateID: alertID, OccurredAt: now,
 			Payload: securityAlert{
 				AlertID: alertID, AlertType: "TENANT_VIOLATION", Severity: "HIGH", ServiceName: a.Service,
-				Principal: or(cut(a.Producer, maxName), "unknown"), SubjectTenantID: id(a.TenantID),
+				Principal: a.Producer, SubjectTenantID: id(a.TenantID),
 				SourceTopic: a.Topic, SourcePartition: a.Partition, SourceOffset: a.Offset, SourceEventID: id(a.EventID),
 				Detail:   cut(a.Group+" gave the event up as "+a.DeadLetterID+": "+a.Reason, maxText),
 				RaisedAt: now,
