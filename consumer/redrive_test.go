@@ -348,6 +348,31 @@ func TestARedriveGivesWayToALaterRecordOfItsVersion(t *testing.T) {
 	}
 }
 
+// Before, the handler of a redrive was shown the time of the failure.
+func TestARedriveShowsTheRecordsOwnTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	fails, healed := healing("evt_a_1")
+	var seen []time.Time
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		seen = append(seen, m.RecordTime)
+		return fails(ctx, tx, m)
+	}
+	b.send(order("a", 1))
+	stop := b.start(chained(newClock(), h))
+	id := b.letter()
+	healed.Store(true)
+	b.redrive("r_1", id, group)
+	b.wantEffects("a/1")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if first, last := seen[0], seen[len(seen)-1]; len(seen) < 2 || !first.Equal(last) {
+		t.Errorf("the handler saw %v, want one time", seen)
+	}
+}
+
 // Before, a redrive brought back a key that its producer had deleted since.
 func TestADeadLetterOfADeletedKeyIsSuperseded(t *testing.T) {
 	t.Parallel()

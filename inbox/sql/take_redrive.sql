@@ -19,7 +19,7 @@ WITH letter AS (
         aggregate_version, event_id, event_type, block_key, record_key, headers, value, record_time, reason, held_at,
         attempts, due_at, redrive_id, dead_letter_id, gate_event_id)
     SELECT consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
-        aggregate_version, event_id, event_type, block_key, record_key, headers, value, failed_at, 'RETRY', $4,
+        aggregate_version, event_id, event_type, block_key, record_key, headers, value, COALESCE(record_time, failed_at), 'RETRY', $4,
         attempts, '-infinity', redrive_id, dead_letter_id, COALESCE((
             SELECT g.event_id
             FROM factline.gate g
