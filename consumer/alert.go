@@ -17,11 +17,11 @@ type Alert struct {
 	// DeadLetterID is where the whole record is kept.
 	DeadLetterID       string
 	EventID, EventType string
-	// TenantID is whose event it claims to be.
-	TenantID  string
-	Topic     string
-	Partition int32
-	Offset    int64
+	// TenantID is whose event it claims to be, Producer who it says made it.
+	TenantID, Producer string
+	Topic              string
+	Partition          int32
+	Offset             int64
 	// Reason is the error, without content of the event beyond what the handler
 	// put into it.
 	Reason string
@@ -58,7 +58,7 @@ func (r *run) raise(ctx context.Context, tx pgx.Tx, b *burial) error {
 	inside, buffer := outbox.WithBuffer(envelope.WithCause(ctx, it.msg.Cause()), tx)
 	err := r.r.cfg.SecurityAlert(inside, tx, Alert{
 		Group: r.scope.Consumer, Service: r.r.cfg.Service, DeadLetterID: b.id, EventID: it.event.EventID,
-		EventType: it.msg.EventType, TenantID: it.event.Aggregate.TenantID, Topic: it.msg.Topic,
+		EventType: it.msg.EventType, TenantID: it.event.Aggregate.TenantID, Producer: it.msg.Producer, Topic: it.msg.Topic,
 		Partition: it.msg.Partition, Offset: it.msg.Offset, Reason: firstLine(b.fault.message),
 	})
 	if err != nil {

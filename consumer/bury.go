@@ -43,7 +43,7 @@ func (r *run) queueBurial(batch *pgx.Batch, b *burial) {
 	batch.Queue(statement("bury"), b.id, r.scope.Consumer, r.scope.Topic, it.msg.Partition, it.msg.Offset,
 		e.Aggregate.TenantID, e.Aggregate.Type, e.Aggregate.ID, e.Version, e.EventID, it.msg.EventType,
 		string(b.fault.class), storable(b.fault.message), b.fault.attempts, b.blocks, []byte(e.BlockKey),
-		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now, e.Redriven,
+		it.msg.Key, storedHeaders(it.msg.Headers), it.value, r.now, e.Redriven, it.msg.RecordTime,
 	).Exec(func(tag pgconn.CommandTag) error {
 		b.isNew = tag.RowsAffected() == 1
 		return nil

@@ -79,7 +79,7 @@ type run struct {
 	applied  []*item
 	letters  []*burial
 	parked   []*item
-	closed   []string // dead letters that were tried again and are settled
+	closed   []closing
 	rejected []rejection
 	// tenant is what factline.tenant is set to.
 	tenant   string
@@ -137,6 +137,9 @@ func (c *chunk) do(ctx context.Context) (*run, error) {
 	}()
 	r := &run{chunk: c, now: c.r.cfg.Now()}
 	if err := r.decide(ctx, tx); err != nil {
+		return r, err
+	}
+	if err := r.begin(ctx, tx); err != nil {
 		return r, err
 	}
 	if err := r.store(ctx, tx); err != nil {
@@ -293,9 +296,7 @@ func (r *run) store(ctx context.Context, tx pgx.Tx) error {
 	for _, b := range r.letters {
 		r.queueBurial(batch, b)
 	}
-	for _, id := range r.closed {
-		batch.Queue(statement("close_redriven"), id, r.now)
-	}
+	r.queueClosings(batch)
 	if len(r.applied) > 0 {
 		r.sortByTenant()
 		r.tenant = r.applied[0].event.Aggregate.TenantID
@@ -374,7 +375,7 @@ func (r *run) change(it *item, verdict inbox.Verdict) {
 		r.changes.LetGo(it.msg.Partition, it.msg.Offset)
 		r.endRetry(it, verdict)
 		if verdict != inbox.Dead {
-			r.closeRedriven(it)
+			r.closeRedriven(it, verdict)
 		}
 	}
 }

@@ -57,8 +57,8 @@ type Config struct {
 	// faster and repeats more after a crash.
 	// Default 2000, at most 10000.
 	MaxChunkRecords int
-	// MaxConcurrentChunks is the most transactions at once. Default 4, but not more
-	// than the pool has connections.
+	// MaxConcurrentChunks is the most transactions at once. Default 4, but one less
+	// than the pool has connections, which counts the attempts of events that failed.
 	MaxConcurrentChunks int
 	// MaxPartitionChunks is how many of them may be at work on one partition: later
 	// records whose keys are in no transaction under way go into another one, up to
@@ -167,7 +167,7 @@ func (c Config) defaultConcurrency() int {
 	if c.Pool == nil {
 		return 4
 	}
-	return min(4, int(c.Pool.Config().MaxConns))
+	return max(1, min(4, int(c.Pool.Config().MaxConns)-1))
 }
 
 func or[T comparable](value, otherwise T) T {
@@ -211,6 +211,9 @@ func (c Config) validateNumbers(p *problems) {
 		if n < 1 || n > most {
 			p.add(field, "%d is outside 1 to %d", n, most)
 		}
+	}
+	if c.Pool != nil && c.Pool.Config().MaxConns < 2 {
+		p.add("Pool", "it opens one connection at most; a failed event needs another, to count its attempts")
 	}
 	positive("MaxChunkRecords", c.MaxChunkRecords, 10_000)
 	positive("MaxConcurrentChunks", c.MaxConcurrentChunks, 1000)

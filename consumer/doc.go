@@ -45,7 +45,9 @@
 // A redrive, a record on the shortest retry topic with [HeaderRetryGroup],
 // [HeaderRedriveID] and [HeaderDeadLetterID], makes an open dead letter due for
 // one more attempt. Its row in factline.dead_letter is REDRIVEN then, and APPLIED
-// or, with an attempt more and under the same id, OPEN again after it.
+// or, with an attempt more and under the same id, OPEN again after it. In mode
+// Latest it is SUPERSEDED where something newer of its key came: a later version,
+// or a tombstone, which closes what is open of its key and stood before it.
 //
 // An attempt in the chain is counted before it begins, and so is every attempt
 // for a while where the member before died at its work: an event that takes the

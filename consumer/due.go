@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -52,24 +51,6 @@ func (r *run) loadDue(ctx context.Context, tx pgx.Tx) error {
 	it.event.Due = true
 	r.records = []item{it}
 	return nil
-}
-
-// preview decides about the chunk and rolls back.
-func (c *chunk) preview(ctx context.Context) (it *item, begun int, err error) {
-	r := &run{chunk: c, now: c.r.cfg.Now()}
-	err = pgx.BeginTxFunc(ctx, c.r.cfg.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if err := r.decide(ctx, tx); err != nil {
-			return err
-		}
-		at := slices.IndexFunc(r.plan.Steps, func(s inbox.Step) bool { return s.Verdict == inbox.Apply })
-		if at < 0 {
-			return nil
-		}
-		it = &r.items[r.plan.Steps[at].Event]
-		begun, err = inbox.Attempts(ctx, tx, r.scope.Consumer, it.attemptID())
-		return err
-	})
-	return it, begun, err
 }
 
 // learnParked finds records that were delivered again while they wait for their

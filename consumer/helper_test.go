@@ -3,8 +3,10 @@ package consumer_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -113,4 +115,15 @@ func (b *bundle) counter(name string, labels ...string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// healingAll is a handler that gives up every event of a version until it is healed.
+func healingAll(version int64) (consumer.Handler, *atomic.Bool) {
+	var healed atomic.Bool
+	return func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.AggregateVersion == version && !healed.Load() {
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return record(ctx, tx, m)
+	}, &healed
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/inbox"
@@ -146,11 +147,39 @@ func (r *Runner) redriven(topic string, x redrive, taken bool) {
 	r.cfg.Logger.Log(context.Background(), level, message, "group", r.cfg.Group, "topic", topic, "redrive_id", x.id, "dead_letter_id", x.deadLetterID)
 }
 
+// closing is a dead letter that was tried again and is settled.
+type closing struct{ id, state string }
+
 // closeRedriven settles the dead letters whose events took effect after all, or
-// are needed no more.
-func (r *run) closeRedriven(it *item) {
-	if it.event.Redriven {
-		r.closed = append(r.closed, it.retry.DeadLetterID)
+// are needed no more because something newer came.
+func (r *run) closeRedriven(it *item, verdict inbox.Verdict) {
+	if !it.event.Redriven {
+		return
+	}
+	state := "APPLIED"
+	known := r.settled[it.event.EventID] || r.gates[it.event.Aggregate].EventID == it.event.EventID
+	if verdict == inbox.Duplicate && r.scope.Mode == Latest && !known {
+		state = "SUPERSEDED"
+	}
+	r.closed = append(r.closed, closing{it.retry.DeadLetterID, state})
+}
+
+// queueClosings settles dead letters: those that were tried again, and, behind
+// those that this chunk gives up itself, what its tombstones delete.
+func (r *run) queueClosings(batch *pgx.Batch) {
+	for _, c := range r.closed {
+		batch.Queue(statement("close_redriven"), c.id, c.state, r.now)
+	}
+	var partitions []int32
+	var offsets []int64
+	var keys [][]byte
+	for _, it := range r.applied {
+		if it.event.Tombstone {
+			partitions, offsets, keys = append(partitions, it.msg.Partition), append(offsets, it.msg.Offset), append(keys, it.msg.Key)
+		}
+	}
+	if len(keys) > 0 {
+		batch.Queue(statement("supersede"), r.scope.Consumer, r.scope.Topic, partitions, offsets, keys, r.now)
 	}
 }
 

@@ -57,7 +57,7 @@ func (b *bundle) wantLetter(state string, attempts int) {
 	b.await("the dead letter's state "+state, func() (bool, any) {
 		got := query[string](b, `SELECT state || ' ' || attempts || ' ' || (closed_at IS NOT NULL) FROM factline.dead_letter`)
 		text, _ := json.Marshal(got)
-		return len(got) == 1 && got[0] == state+" "+string(rune('0'+attempts))+" "+map[bool]string{true: "true", false: "false"}[state == "APPLIED"], string(text)
+		return len(got) == 1 && got[0] == state+" "+string(rune('0'+attempts))+" "+fmt.Sprint(state != "OPEN" && state != "REDRIVEN"), string(text)
 	})
 }
 
@@ -322,9 +322,10 @@ func TestARedriveGivesWayToALaterRecordOfItsVersion(t *testing.T) {
 	for _, tt := range []struct {
 		name, poison string
 		want         []string
+		state        string
 	}{
-		{"a redrive of the first leaves the last", "evt_first", []string{"evt_last"}},
-		{"a redrive of the last takes the place of the first", "evt_last", []string{"evt_first", "evt_last"}},
+		{"a redrive of the first leaves the last", "evt_first", []string{"evt_last"}, "SUPERSEDED"},
+		{"a redrive of the last takes the place of the first", "evt_last", []string{"evt_first", "evt_last"}, "APPLIED"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -339,12 +340,94 @@ func TestARedriveGivesWayToALaterRecordOfItsVersion(t *testing.T) {
 			id := b.letter()
 			healed.Store(true)
 			b.redrive("r_1", id, group)
-			b.wantLetter("APPLIED", 1)
+			b.wantLetter(tt.state, 1)
 			if got := query[string](b, `SELECT event_id FROM app.effect ORDER BY seq`); !slices.Equal(got, tt.want) {
 				t.Errorf("effects = %v, want %v", got, tt.want)
 			}
 		})
 	}
+}
+
+// Before, the handler of a redrive was shown the time of the failure.
+func TestARedriveShowsTheRecordsOwnTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.kafka.CreateTopic(t, retryTopic, 1, nil)
+	fails, healed := healing("evt_a_1")
+	var seen []time.Time
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		seen = append(seen, m.RecordTime)
+		return fails(ctx, tx, m)
+	}
+	b.send(order("a", 1))
+	stop := b.start(chained(newClock(), h))
+	id := b.letter()
+	healed.Store(true)
+	b.redrive("r_1", id, group)
+	b.wantEffects("a/1")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if first, last := seen[0], seen[len(seen)-1]; len(seen) < 2 || !first.Equal(last) {
+		t.Errorf("the handler saw %v, want one time", seen)
+	}
+}
+
+// Before, a redrive brought back a key that its producer had deleted since.
+func TestADeadLetterOfADeletedKeyIsSuperseded(t *testing.T) {
+	t.Parallel()
+	tombstone := func(b *bundle, key string) {
+		b.sendRecords(&kgo.Record{Topic: orders, Key: []byte(key)})
+	}
+	for _, tt := range []struct {
+		name string
+		send func(b *bundle)
+	}{
+		{"deleted in the chunk that gave it up", func(b *bundle) {
+			b.sendRecords(b.recordOf(order("a", 5)), b.recordOf(order("a", 6)), &kgo.Record{Topic: orders, Key: []byte("a")})
+		}},
+		{"deleted later", func(b *bundle) {
+			b.send(order("a", 5), order("a", 6))
+			b.letter()
+			tombstone(b, "a")
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.kafka.CreateTopic(t, retryTopic, 1, nil)
+			h, healed := healing("evt_a_6")
+			b.start(with(chained(newClock(), h), mode(consumer.Latest), func(c *consumer.Config) {
+				c.Subscriptions[0].Handlers = map[string]consumer.Handler{"OrderCaptured": h, "": forget}
+			}))
+			tt.send(b)
+			b.wantLetter("SUPERSEDED", 1)
+			healed.Store(true)
+			b.redrive("r_1", one[string](b, `SELECT dead_letter_id FROM factline.dead_letter`), group)
+			b.wantIgnored(1)
+			b.send(order("a", 7)) // the key's producer may make it anew
+			b.wantEffects("a/7")
+		})
+	}
+	t.Run("not what came behind the tombstone, and no other key", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		b.kafka.CreateTopic(t, retryTopic, 1, nil)
+		h, healed := healing("evt_a_6")
+		b.start(with(chained(newClock(), h), mode(consumer.Latest), func(c *consumer.Config) {
+			c.Subscriptions[0].Handlers = map[string]consumer.Handler{"OrderCaptured": h, "": forget}
+		}))
+		b.send(order("a", 5))
+		tombstone(b, "a")
+		b.send(order("a", 6))
+		tombstone(b, "b")
+		b.wantCommitted(4)
+		b.wantLetter("OPEN", 1)
+		healed.Store(true)
+		b.redrive("r_1", b.letter(), group)
+		b.wantEffects("a/6")
+		b.wantLetter("APPLIED", 1)
+	})
 }
 
 func TestARedriveSurvivesARestartBeforeItsAttempt(t *testing.T) {

@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"factline.dev/inbox"
 )
+
+// countTimeout bounds the wait for a connection to count by.
+const countTimeout = 5 * time.Second
 
 // fewRecords are not worth another transaction together.
 const fewRecords = 8
@@ -87,9 +93,6 @@ func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
 // given up.
 func (p *partition) settle(c *chunk) (*run, error) {
 	for memory := 1; ; memory++ {
-		if err := p.count(c); err != nil {
-			return nil, err
-		}
 		done, err := p.attempt(c, func() {})
 		var failed *handlerError
 		if !errors.As(err, &failed) {
@@ -104,36 +107,32 @@ func (p *partition) settle(c *chunk) (*run, error) {
 	}
 }
 
-// count commits, before a careful chunk runs, that an attempt of its event
-// begins: one that takes the process down with it must be known to the next. An
-// attempt that is found unfinished counts as failed.
-func (p *partition) count(c *chunk) error {
-	if !c.careful {
+// begin counts, in a careful chunk, the attempt that its transaction is about to
+// make: one that takes the process down with it must be known to the next. It
+// counts by another connection, so that the count stays whatever becomes of this
+// transaction, and under this one's lock of the partition: an attempt that another
+// owner finds counted has come to its end. One that is found unfinished died.
+func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
+	at := slices.IndexFunc(r.plan.Steps, func(s inbox.Step) bool { return s.Verdict == inbox.Apply })
+	if !r.careful || r.counted > 0 || at < 0 {
 		return nil
 	}
-	it, begun, err := p.preview(c)
-	if err != nil || it == nil {
+	it := &r.items[r.plan.Steps[at].Event]
+	r.culprit, r.tried = it, true
+	begun, err := inbox.Attempts(ctx, tx, r.scope.Consumer, it.attemptID())
+	if err != nil {
 		return err
 	}
-	c.culprit, c.tried = it, true
-	if it.event.Due && begun > it.retry.Attempts || !it.event.Due && begun >= p.s.r.cfg.InPlaceAttempts {
-		return p.failedAfter(c, errDied, begun)
+	if it.event.Due && begun > it.retry.Attempts || !it.event.Due && begun >= r.r.cfg.InPlaceAttempts {
+		r.counted, r.applied = begun, []*item{it}
+		return &handlerError{err: errDied}
 	}
-	c.counted, err = p.countAttempt(c, it, 0)
+	// Where chunks have taken every connection this one gives up its own.
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
+	r.counted, _, err = inbox.CountAttempt(ctx, r.r.cfg.Pool, r.scope, it.counted(), it.msg.Offset, r.now)
+	r.changes.Counted = r.counted > 0
 	return err
-}
-
-// preview decides about a chunk, without any effect, until the database answers.
-// It returns the event that would be handled, if any, and its attempts so far.
-func (p *partition) preview(c *chunk) (it *item, begun int, err error) {
-	for failures := 1; ; failures++ {
-		if it, begun, err = c.preview(p.ctx); err == nil || errors.Is(err, errRewound) {
-			return it, begun, err
-		}
-		if err := p.pauseAfter(c, err, failures); err != nil {
-			return nil, 0, err
-		}
-	}
 }
 
 // uncount takes back an attempt that ended for a reason of its own, a shutdown
@@ -188,10 +187,9 @@ func (p *partition) failedAfter(c *chunk, cause error, attempts int) error {
 // countAttempt retries until the database answers: an attempt that is not
 // counted would make a crashing handler run for ever.
 func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
-	event := it.event
-	event.EventID, c.tried = it.attemptID(), true
+	c.tried = true
 	for failures := 1; ; failures++ {
-		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, c.scope, &event, it.msg.Offset, p.s.r.cfg.Now())
+		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, c.scope, it.counted(), it.msg.Offset, p.s.r.cfg.Now())
 		if err == nil && settled {
 			return memory, nil // the other owner was faster: the next run finds a duplicate
 		}
@@ -203,6 +201,13 @@ func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// counted is the event as its attempts are counted.
+func (it *item) counted() *inbox.Event {
+	event := it.event
+	event.EventID = it.attemptID()
+	return &event
 }
 
 // failedIn remembers which event a failed run was handling.

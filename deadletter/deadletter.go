@@ -12,6 +12,7 @@ import (
 
 	"factline.dev/consumer"
 	"factline.dev/envelope"
+	"factline.dev/internal/named"
 )
 
 //go:embed sql/*.sql
@@ -37,6 +38,10 @@ const (
 	Applied = "APPLIED"
 	// Skipped was given up for good, with a reason.
 	Skipped = "SKIPPED"
+	// Superseded is needed no more: something newer of a current-state topic came.
+	Superseded = "SUPERSEDED"
+	// Corrected had no effect, and a corrected event had it in its place.
+	Corrected = "CORRECTED"
 )
 
 // Entry is one dead letter of this database.
@@ -49,12 +54,16 @@ type Entry struct {
 	AggregateType    string              `json:"aggregateType"`
 	AggregateID      string              `json:"aggregateId"`
 	AggregateVersion int64               `json:"aggregateVersion"`
-	// State is Open, Redriven while its group tries it again, Applied or Skipped.
+	// State is Open, Redriven while its group tries it again, Applied, Skipped,
+	// Superseded or Corrected.
 	State string `json:"state"`
-	// ClosedAt is when it was skipped or applied, nil before.
+	// ClosedAt is when it was settled, nil before.
 	ClosedAt *time.Time `json:"closedAt,omitempty"`
 	// HeldEvents is how many events of the same record key wait behind it.
 	HeldEvents int64 `json:"heldEvents"`
+	// Corrections are the events that operators put in its place, oldest first.
+	// Record holds the last of them. Left out of lists.
+	Corrections []Correction `json:"corrections,omitempty"`
 }
 
 // Filter narrows a [List]. Empty fields match all.
@@ -84,18 +93,34 @@ func List(ctx context.Context, pool *pgxpool.Pool, f Filter) ([]Entry, error) {
 
 // Get returns one dead letter with its whole record, or [ErrNotFound].
 func Get(ctx context.Context, pool *pgxpool.Pool, id string) (Entry, error) {
-	rows, err := pool.Query(ctx, statement("get"), id)
-	if err != nil {
+	entry, err := get(ctx, pool, id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Entry{}, fmt.Errorf("deadletter: get %s: %w", id, err)
+	}
+	return entry, err
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func get(ctx context.Context, db querier, id string) (Entry, error) {
+	rows, err := db.Query(ctx, statement("get"), id)
+	if err != nil {
+		return Entry{}, err
 	}
 	entry, err := pgx.CollectExactlyOneRow(rows, scanEntry)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Entry{}, ErrNotFound
 	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("deadletter: get %s: %w", id, err)
+		return Entry{}, err
 	}
-	return entry, nil
+	if rows, err = db.Query(ctx, statement("corrections"), named.Args{"letter_id": id}); err != nil {
+		return Entry{}, err
+	}
+	entry.Corrections, err = pgx.CollectRows(rows, scanCorrection)
+	return entry, err
 }
 
 func scanEntry(row pgx.CollectableRow) (e Entry, err error) {

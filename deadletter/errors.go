@@ -3,6 +3,7 @@ package deadletter
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -10,10 +11,10 @@ var (
 	// ErrNotFound says that no dead letter has this id in this database.
 	ErrNotFound = errors.New("deadletter: find it: no dead letter has this id in this database; list them, or look in the database of another service")
 	// ErrSettled says that somebody settled the dead letter before.
-	ErrSettled = errors.New("deadletter: skip it: it is settled already; nothing is left to do")
+	ErrSettled = errors.New("deadletter: settle it: it is settled already; nothing is left to do")
 	// ErrRedriven says that the group of the dead letter tries it again, so that it
 	// may have its effect any moment.
-	ErrRedriven = errors.New("deadletter: skip it: a redrive brought it back and its group tries it now; see what becomes of it, and skip it once it is open again")
+	ErrRedriven = errors.New("deadletter: settle it: its group tries it again now; see what becomes of it, and settle it once it is open again")
 	// ErrNothing says that no open letter matches a selection.
 	ErrNothing = errors.New("deadletter: plan a redrive: no open dead letter matches; list them to see what there is")
 	// ErrNoRedrive says that no redrive has this id.
@@ -63,4 +64,22 @@ func (e *PlanChangedError) Error() string {
 		what = e.Letter + " is no longer open"
 	}
 	return fmt.Sprintf("deadletter: redrive %s: %s since the plan was made; plan again", e.ID, what)
+}
+
+// SideEffectsError says that the contracts of a plan's events warn of what they do
+// in their groups, and that nobody said that they read it.
+type SideEffectsError struct {
+	ID string
+	// Rights are those of the plan, with the warnings.
+	Rights []Right
+}
+
+func (e *SideEffectsError) Error() string {
+	var warnings []string
+	for _, r := range e.Rights {
+		if r.Warning != "" {
+			warnings = append(warnings, fmt.Sprintf("%s in %s: %s", r.EventType, r.ConsumerGroup, r.Warning))
+		}
+	}
+	return fmt.Sprintf("deadletter: redrive %s: its events act beyond their groups' databases (%s); acknowledge that to send them", e.ID, strings.Join(warnings, "; "))
 }

@@ -44,7 +44,7 @@ func ExampleStore_ApplyRedrive() {
 		return
 	}
 	plan, err := store.PlanRedrive(ctx, deadletter.PlanRequest{
-		Selection: deadletter.Selection{Group: "billing-service.order-events.consumer"}, Operator: "kim", Reason: "fixed in 1.2",
+		Selection: deadletter.Selection{Group: "billing-service.order-events.consumer"}, Operator: "kim", Team: "Billing", Reason: "fixed in 1.2",
 	})
 	if err != nil || plan.Ready < plan.Letters {
 		fmt.Println(plan.Refusals, err)

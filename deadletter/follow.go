@@ -38,7 +38,9 @@ func (s *Store) follow(ctx context.Context, letters []Letter, state string) ([]L
 	return slices.DeleteFunc(letters, func(l Letter) bool { return state != "" && l.State != state }), nil
 }
 
-func isSettled(state string) bool { return state == Skipped || state == Applied }
+func isSettled(state string) bool {
+	return state == Skipped || state == Applied || state == Superseded || state == Corrected
+}
 
 // moveSettled writes down ids by their new state.
 func (s *Store) moveSettled(ctx context.Context, tx pgx.Tx, settled map[string][]string) error {

@@ -33,7 +33,7 @@ type Letter struct {
 	Failures int `json:"failures"`
 	// FirstFailedAt is the time of the first record, Record.FailedAt of the newest.
 	FirstFailedAt time.Time `json:"firstFailedAt"`
-	// State is Open, Redriven, Applied or Skipped, as far as the store knows.
+	// State is one of the states of a dead letter, as far as the store knows.
 	State   string    `json:"state"`
 	StateAt time.Time `json:"stateAt"`
 	// History is what happened to it, oldest first. Left out of lists.
@@ -43,8 +43,9 @@ type Letter struct {
 // Event is one entry in the history of a letter.
 type Event struct {
 	// Kind is FAILED (a record on the dead-letter topic), REDRIVEN (on its way to
-	// its group), APPLIED, FAILED_AGAIN, SKIPPED, or ABANDONED (it never reached
-	// its group, and the redrive was given up).
+	// its group), APPLIED, FAILED_AGAIN, SKIPPED, SUPERSEDED, CORRECTION (an event
+	// was put in its place), CORRECTED (that one had its effect), or ABANDONED (it
+	// never reached its group, and the redrive was given up).
 	Kind      string          `json:"kind"`
 	At        time.Time       `json:"at"`
 	RedriveID string          `json:"redriveId,omitempty"`

@@ -26,13 +26,17 @@ const maxPlan = 1_000_000
 // maxSamples is how many events a plan shows.
 const maxSamples = 5
 
-// PlanRequest is what [Store.PlanRedrive] needs. Operator and Reason are
+// PlanRequest is what [Store.PlanRedrive] needs. Operator, Team and Reason are
 // required.
 type PlanRequest struct {
 	// Selection chooses the letters; of those the open ones are taken.
 	Selection Selection
 	// Operator is who plans, Reason why; an auditor reads both.
 	Operator, Reason string
+	// Team is the one that the operator acts for, as the catalogue names it: letters
+	// that it may not bring back are refused. The store cannot tell who somebody is;
+	// what they say is audited.
+	Team string
 }
 
 // Plan is the preview of a redrive. It is stored and holds until a letter in it
@@ -44,6 +48,7 @@ type Plan struct {
 	Hash      string    `json:"contentHash"`
 	PlannedAt time.Time `json:"plannedAt"`
 	Operator  string    `json:"operator"`
+	Team      string    `json:"team"`
 	Reason    string    `json:"reason"`
 	Selection Selection `json:"selection"`
 	// Letters were selected, of which Ready would go and the others are refused.
@@ -53,6 +58,10 @@ type Plan struct {
 	Keys     int         `json:"keys"`
 	Groups   []PlanGroup `json:"groups"`
 	Refusals []Refusal   `json:"refusals"`
+	// Rights say who may bring these events back, and what their contracts warn of.
+	// Warned is true where that concerns one that would go: see [Apply].
+	Rights []Right `json:"rights"`
+	Warned bool    `json:"warned"`
 	// Samples are a few of the events that would go, with personal data hidden.
 	Samples []Sample `json:"samples"`
 }
@@ -90,6 +99,8 @@ const (
 	RefusedNoAccess = "NO_ACCESS"
 	// RefusedIncomplete lacks a part of the original record.
 	RefusedIncomplete = "INCOMPLETE"
+	// RefusedRights is none of those that the operator's team may bring back.
+	RefusedRights = "RIGHTS"
 	// RefusedRoute has no retry topic that takes it.
 	RefusedRoute = "ROUTE"
 )
@@ -105,6 +116,8 @@ type Sample struct {
 type planned struct {
 	Reference
 	letterID, tenantID, fingerprint, class string
+	eventType                              string
+	right                                  *Right
 	orderKey                               []byte
 	version                                int64
 	failures                               int
@@ -127,14 +140,17 @@ func (r PlanRequest) validate() error {
 	if strings.TrimSpace(r.Operator) == "" {
 		problems = append(problems, errors.New("deadletter.PlanRequest.Operator: it is empty; say who decides"))
 	}
+	if strings.TrimSpace(r.Team) == "" {
+		problems = append(problems, errors.New("deadletter.PlanRequest.Team: it is empty; say which team the operator acts for"))
+	}
 	if strings.TrimSpace(r.Reason) == "" {
 		problems = append(problems, errors.New("deadletter.PlanRequest.Reason: it is empty; say why the events should succeed now"))
 	}
 	return errors.Join(problems...)
 }
 
-// PlanRedrive looks at every selected open letter, checks it against the
-// contracts of today, its group's database, the order of its key and the dedupe
+// PlanRedrive looks at every selected open letter, checks it against the rights of
+// the operator's team, the contracts of today, its group's database, the order of its key and the dedupe
 // horizon, and stores what would go. It sends nothing. Errors: [ErrNothing].
 func (s *Store) PlanRedrive(ctx context.Context, r PlanRequest) (Plan, error) {
 	if err := errors.Join(r.validate(), s.cfg.validateRedrive()); err != nil {
@@ -149,8 +165,9 @@ func (s *Store) PlanRedrive(ctx context.Context, r PlanRequest) (Plan, error) {
 		return Plan{}, ErrNothing
 	}
 	plan := Plan{
-		ID: "rdr_" + envelope.NewID(), PlannedAt: s.cfg.Now().UTC(), Operator: r.Operator, Reason: r.Reason, Selection: r.Selection,
+		ID: "rdr_" + envelope.NewID(), PlannedAt: s.cfg.Now().UTC(), Operator: r.Operator, Team: r.Team, Reason: r.Reason, Selection: r.Selection,
 	}
+	s.checkRights(r.Team, all)
 	for chunk := range slices.Chunk(all, 500) {
 		if err := s.check(ctx, &plan, chunk); err != nil {
 			return Plan{}, fmt.Errorf("deadletter: plan a redrive: %w", err)
@@ -182,7 +199,7 @@ func (s *Store) selected(ctx context.Context, sel Selection) ([]planned, error) 
 	args["limit"] = maxPlan + 1
 	all, err := query(ctx, s, "plan_letters", args, func(row pgx.CollectableRow) (p planned, err error) {
 		err = row.Scan(&p.letterID, &p.ConsumerGroup, &p.Topic, &p.Partition, &p.Offset, &p.tenantID, &p.orderKey, &p.version,
-			&p.fingerprint, &p.class, &p.failures, &p.omitted, &p.firstFailedAt, &p.recordBytes)
+			&p.fingerprint, &p.class, &p.eventType, &p.failures, &p.omitted, &p.firstFailedAt, &p.recordBytes)
 		return p, err
 	})
 	if len(all) > maxPlan {
@@ -203,6 +220,7 @@ func (p *Plan) summarise(all []planned) {
 			groups[key] = &group
 		}
 		groups[key].Letters++
+		p.addRight(a)
 		if a.code != "" {
 			if refusals[a.code] == nil {
 				refusals[a.code] = &Refusal{Code: a.code, Sample: a.letterID, Detail: a.detail}

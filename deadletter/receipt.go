@@ -14,8 +14,8 @@ import (
 // Outcome is what became of one letter of a redrive.
 type Outcome struct {
 	LetterID string `json:"deadLetterId"`
-	// State is REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, NOT_SENT or
-	// ABANDONED.
+	// State is REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, SUPERSEDED,
+	// NOT_SENT or ABANDONED.
 	State string `json:"state"`
 	// Code is one of the Refused constants where the plan refused it, Detail why
 	// it did not go.
@@ -50,7 +50,7 @@ func (r *redrive) restore(h head) (plan Plan, err error) {
 	if err := json.Unmarshal(h.Plan, &plan); err != nil {
 		return plan, err
 	}
-	r.receipt = Receipt{Operator: plan.Operator, Reason: plan.Reason, Selection: plan.Selection, ContentHash: plan.Hash, PlannedAt: plan.PlannedAt}
+	r.receipt = Receipt{Operator: plan.Operator, Team: plan.Team, Reason: plan.Reason, Selection: plan.Selection, ContentHash: plan.Hash, PlannedAt: plan.PlannedAt}
 	if err := json.Unmarshal(h.Receipt, &r.receipt); err != nil {
 		return plan, err
 	}

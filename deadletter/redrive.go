@@ -41,6 +41,8 @@ const (
 	itemSkipped   = "SKIPPED"
 	itemNotSent   = "NOT_SENT"
 	itemAbandoned = "ABANDONED"
+	// itemSuperseded was needed no more when its turn came.
+	itemSuperseded = "SUPERSEDED"
 )
 
 // Settings say how a redrive goes. They are stored when it begins and hold for
@@ -90,6 +92,8 @@ type Counts struct {
 	Failed  int `json:"failed"`
 	// Skipped were given up by an operator meanwhile.
 	Skipped int `json:"skipped"`
+	// Superseded were needed no more: something newer of a current-state topic came.
+	Superseded int `json:"superseded"`
 	// NotSent stayed where they are: behind a failed one, or changed meanwhile.
 	NotSent int `json:"notSent"`
 	// Abandoned were not sent, or never reached their group, when the redrive was
@@ -107,8 +111,11 @@ type Receipt struct {
 	RedriveID string    `json:"redriveId"`
 	State     string    `json:"state"`
 	Operator  string    `json:"operator"`
+	Team      string    `json:"team,omitempty"`
 	Reason    string    `json:"reason"`
 	Selection Selection `json:"selection"`
+	// SideEffectsAcknowledged says that the plan was Warned and its warnings read.
+	SideEffectsAcknowledged bool `json:"sideEffectsAcknowledged,omitempty"`
 	// ContentHash is of the letters that were previewed, OutcomeHash of every
 	// letter with its outcome, in order.
 	ContentHash string    `json:"contentHash"`
@@ -129,6 +136,9 @@ type Apply struct {
 	ID string
 	// Operator is who starts it. Required.
 	Operator string
+	// AcknowledgeSideEffects says that the operator has read the warnings of the
+	// plan. Required to begin one that is Warned.
+	AcknowledgeSideEffects bool
 	// Settings of the beginning; a redrive that goes on keeps its own.
 	Settings Settings
 	// Resume refuses a redrive that never began.
@@ -145,7 +155,8 @@ type Apply struct {
 //
 // Cancelling ctx pauses it; the receipt says so, and there is no error. Errors:
 // [ErrNoRedrive]; a [*RunningError] while another run has it; a
-// [*PlanChangedError] where a letter is no longer what was previewed.
+// [*PlanChangedError] where a letter is no longer what was previewed; a
+// [*SideEffectsError] where the plan warns and nobody says that they read it.
 func (s *Store) ApplyRedrive(ctx context.Context, a Apply) (Receipt, error) {
 	if err := errors.Join(a.validate(), s.cfg.validateRedrive()); err != nil {
 		return Receipt{}, fmt.Errorf("deadletter: redrive: %w", err)
@@ -183,7 +194,8 @@ func (a Apply) validate() error {
 func wrapRedrive(id string, err error) error {
 	var running *RunningError
 	var changed *PlanChangedError
-	if err == nil || errors.Is(err, ErrNoRedrive) || errors.As(err, &running) || errors.As(err, &changed) {
+	var effects *SideEffectsError
+	if err == nil || errors.Is(err, ErrNoRedrive) || errors.As(err, &running) || errors.As(err, &changed) || errors.As(err, &effects) {
 		return err
 	}
 	return fmt.Errorf("deadletter: redrive %s: %w", id, err)
@@ -284,10 +296,14 @@ func (r *redrive) start(ctx context.Context, tx pgx.Tx, h head, a Apply) error {
 	if err := json.Unmarshal(h.Plan, &plan); err != nil {
 		return err
 	}
+	if h.State == Planned && plan.Warned && !a.AcknowledgeSideEffects {
+		return &SideEffectsError{ID: r.id, Rights: plan.Rights}
+	}
 	now := r.store.cfg.Now().UTC()
 	r.receipt = Receipt{
-		RedriveID: r.id, State: Running, Operator: plan.Operator, Reason: plan.Reason, Selection: plan.Selection,
-		ContentHash: plan.Hash, Settings: a.Settings.WithDefaults(), PlannedAt: plan.PlannedAt, StartedAt: now,
+		RedriveID: r.id, State: Running, Operator: plan.Operator, Team: plan.Team, Reason: plan.Reason, Selection: plan.Selection,
+		SideEffectsAcknowledged: plan.Warned,
+		ContentHash:             plan.Hash, Settings: a.Settings.WithDefaults(), PlannedAt: plan.PlannedAt, StartedAt: now,
 	}
 	action := "deadletter.redrive.start"
 	if h.StartedAt != nil {
@@ -310,7 +326,7 @@ func (r *redrive) start(ctx context.Context, tx pgx.Tx, h head, a Apply) error {
 }
 
 // audit records an act of an operator, in the transaction that makes it true.
-func (r *redrive) audit(ctx context.Context, tx pgx.Tx, action string, now time.Time) error {
+func (r *redrive) audit(ctx context.Context, tx pgx.Tx, name string, now time.Time) error {
 	detail, err := json.Marshal(r.receipt)
 	if err != nil {
 		return err
@@ -319,11 +335,9 @@ func (r *redrive) audit(ctx context.Context, tx pgx.Tx, action string, now time.
 	if r.receipt.State == Abandoned {
 		reason = r.receipt.Why // which is why it was given up, not why it was planned
 	}
-	_, err = tx.Exec(ctx, statement("record_redrive"), named.Args{
-		"action_id": "act_" + envelope.NewID(), "action": action, "target": r.id, "operator": r.operator,
-		"reason": reason, "detail": detail, "now": now,
+	return recordAction(ctx, tx, action{
+		id: "act_" + envelope.NewID(), name: name, target: r.id, operator: r.operator, reason: reason, detail: detail, at: now,
 	})
-	return err
 }
 
 // end stores the receipt and gives the lease back.
@@ -406,6 +420,8 @@ func (c *Counts) add(state string) {
 		c.Failed++
 	case itemSkipped:
 		c.Skipped++
+	case itemSuperseded:
+		c.Superseded++
 	case itemNotSent:
 		c.NotSent++
 	case itemAbandoned:

@@ -92,7 +92,7 @@ func (r *redrive) over(stop string) (state, why string) {
 // mustStop is the stop rule.
 func (r *redrive) mustStop(settings Settings) string {
 	c := r.queue.counts
-	outcomes := c.Applied + c.Failed + c.Skipped
+	outcomes := c.Applied + c.Failed + c.Skipped + c.Superseded
 	switch {
 	case r.queue.canaryFailed:
 		return "a canary failed"

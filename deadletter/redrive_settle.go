@@ -38,7 +38,7 @@ func (r *redrive) drop(i *item, state string) {
 	if i.canary && !i.tells() {
 		defer r.queue.replace(i)
 	}
-	if state == itemApplied || state == itemSkipped {
+	if state == itemApplied || state == itemSkipped || state == itemSuperseded {
 		r.queue.follow(i.lane)
 		return
 	}
@@ -84,8 +84,10 @@ func (r *redrive) standings(ctx context.Context, items []*item) ([]Standing, err
 // database says nothing, a new record on the dead-letter topic does.
 func (i *item) outcome(redriveID string, s Standing, reappeared bool) string {
 	switch {
-	case s.Found && s.State == Applied:
+	case s.Found && (s.State == Applied || s.State == Corrected):
 		return itemApplied
+	case s.Found && s.State == Superseded:
+		return itemSuperseded
 	case s.Found && s.State == Skipped:
 		return itemSkipped
 	case s.Found && s.State == Open && s.took(redriveID):
@@ -126,7 +128,10 @@ func (r *redrive) recordOutcomes(ctx context.Context, tx pgx.Tx, outcomes map[*i
 		}
 	}
 	for _, to := range []struct{ item, letter, kind string }{
-		{itemApplied, Applied, "APPLIED"}, {itemSkipped, Skipped, "SKIPPED"}, {itemFailed, Open, "FAILED_AGAIN"},
+		{itemApplied, Applied, "APPLIED"},
+		{itemSkipped, Skipped, "SKIPPED"},
+		{itemSuperseded, Superseded, "SUPERSEDED"},
+		{itemFailed, Open, "FAILED_AGAIN"},
 	} {
 		if err := r.moveLetters(ctx, tx, ids[to.item], to.letter, to.kind); err != nil {
 			return err

@@ -331,8 +331,8 @@ func TestAPlanNeedsSomebodyAndAReason(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	_, err := b.store.PlanRedrive(t.Context(), deadletter.PlanRequest{})
-	contains(t, err.Error(), "PlanRequest.Operator", "PlanRequest.Reason")
-	_, err = b.store.PlanRedrive(t.Context(), deadletter.PlanRequest{Operator: "kim", Reason: "x"})
+	contains(t, err.Error(), "PlanRequest.Operator", "PlanRequest.Team", "PlanRequest.Reason")
+	_, err = b.store.PlanRedrive(t.Context(), deadletter.PlanRequest{Operator: "kim", Team: "Platform Team", Reason: "x"})
 	if !errors.Is(err, deadletter.ErrNothing) {
 		t.Errorf("a plan of nothing = %v, want ErrNothing", err)
 	}

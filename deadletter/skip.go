@@ -14,6 +14,7 @@ import (
 
 	"factline.dev/consumer"
 	"factline.dev/envelope"
+	"factline.dev/internal/named"
 )
 
 // SkipRequest is what [Skip] needs. All fields are required.
@@ -186,6 +187,22 @@ func record(ctx context.Context, tx pgx.Tx, r SkipRequest, l *letter, result Ski
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, statement("record_action"), result.ActionID, r.ID, r.Operator, r.Reason, detail, now)
+	return recordAction(ctx, tx, action{
+		id: result.ActionID, name: "deadletter.skip", target: r.ID, operator: r.Operator, reason: r.Reason, detail: detail, at: now,
+	})
+}
+
+// action is an act of an operator.
+type action struct {
+	id, name, target, operator, reason string
+	detail                             []byte
+	at                                 time.Time
+}
+
+// recordAction keeps it for auditors, in the transaction that makes it true.
+func recordAction(ctx context.Context, tx pgx.Tx, a action) error {
+	_, err := tx.Exec(ctx, statement("record_action"), named.Args{
+		"action_id": a.id, "action": a.name, "target": a.target, "operator": a.operator, "reason": a.reason, "detail": a.detail, "now": a.at,
+	})
 	return err
 }

@@ -22,6 +22,12 @@ type Contracts interface {
 	Topic(name string) (*contract.Topic, bool)
 	// Event returns one version of an event and whether there is one.
 	Event(eventType string, version int) (*contract.Event, bool)
+	// Events returns every version of every event.
+	Events() []*contract.Event
+	// Service and Group return the contract of a service and of a consumer group,
+	// and whether there is one. Who may redrive follows from them.
+	Service(name string) (*contract.Service, bool)
+	Group(name string) (*contract.Group, bool)
 	// Validate checks a whole event as it stands on the wire.
 	Validate(eventType string, eventVersion int, value []byte) error
 }

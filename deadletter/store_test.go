@@ -202,7 +202,7 @@ func (b *bench) give(letters ...dead) {
 
 func (b *bench) plan(sel deadletter.Selection) deadletter.Plan {
 	b.t.Helper()
-	plan, err := b.store.PlanRedrive(b.t.Context(), deadletter.PlanRequest{Selection: sel, Operator: "kim", Reason: "fixed in 1.2"})
+	plan, err := b.store.PlanRedrive(b.t.Context(), deadletter.PlanRequest{Selection: sel, Operator: "kim", Team: "Platform Team", Reason: "fixed in 1.2"})
 	if err != nil {
 		b.t.Fatal(err)
 	}

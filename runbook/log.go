@@ -89,6 +89,73 @@ func (l *Log) bounds(ctx context.Context, topic string, partition int32, offset 
 	return nil
 }
 
+// find returns the first record that matches, of partitions from the offsets
+// given to their ends of this moment, and nil where there is none.
+func (l *Log) find(ctx context.Context, topic string, from map[int32]int64, matches func(*kgo.Record) bool) (*kgo.Record, error) {
+	ends, starts, err := l.toRead(ctx, topic, from)
+	if err != nil || len(ends) == 0 {
+		return nil, err
+	}
+	client, err := kgo.NewClient(append(l.opts, kgo.FetchMaxWait(250*time.Millisecond), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}))...)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	for len(ends) > 0 {
+		fetches, err := poll(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range fetches.Records() {
+			if !r.Attrs.IsControl() && matches(r) {
+				return r, nil
+			}
+			if r.Offset+1 >= ends[r.Partition] {
+				delete(ends, r.Partition)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// poll waits for the next records, but not for ever.
+func poll(ctx context.Context, client *kgo.Client) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	fetches := client.PollRecords(ctx, 10_000)
+	return fetches, fetches.Err()
+}
+
+// toRead are the ends of those partitions that hold records behind the offsets
+// given, and where to begin.
+func (l *Log) toRead(ctx context.Context, topic string, from map[int32]int64) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	first, err := l.admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, nil, err
+	}
+	last, err := l.admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, nil, err
+	}
+	ends, starts = map[int32]int64{}, map[int32]kgo.Offset{}
+	for id, offset := range from {
+		start, _ := first.Lookup(topic, id)
+		end, found := last.Lookup(topic, id)
+		switch {
+		case start.Err != nil || end.Err != nil:
+			return nil, nil, errors.Join(start.Err, end.Err)
+		case !found:
+			return nil, nil, fmt.Errorf("partition %d is not there", id)
+		case max(start.Offset, offset) < end.Offset:
+			ends[id], starts[id] = end.Offset, kgo.NewOffset().At(max(start.Offset, offset))
+		}
+	}
+	return ends, starts, nil
+}
+
 // members returns how many members a group has, 0 where the cluster has never
 // seen it.
 func (l *Log) members(ctx context.Context, group string) (int, error) {

@@ -105,6 +105,10 @@ func (w *walk) receipt(service Service, group string, e published, r received) L
 		l.Detail = what + " was refused by a business rule, with a rejection event"
 	case is(r.DeadState, "SKIPPED"):
 		l.Detail = fmt.Sprintf("%s was skipped by an operator (dead letter %s)", what, *r.DeadLetterID)
+	case is(r.DeadState, "CORRECTED"):
+		l.Detail = fmt.Sprintf("%s could not be applied, and a corrected event was in its place (dead letter %s)", what, *r.DeadLetterID)
+	case is(r.DeadState, "SUPERSEDED"):
+		l.Detail = fmt.Sprintf("%s was given up, and something newer of its key made it needless (dead letter %s)", what, *r.DeadLetterID)
 	case r.DeadLetterID != nil && !is(r.DeadState, "REDRIVEN"):
 		return deadLetterLink(l, what, r)
 	case r.HeldReason != nil:
@@ -158,7 +162,7 @@ func (w *walk) heldLink(l Link, what string, e published, r received) Link {
 		l.Recovery, l.Command = "find the dead letter VERSION_CONFLICT of the key", "deadletters list"
 	default:
 		l.Detail = fmt.Sprintf("%s is held (%s): version %d of %s %s has not arrived", what, *r.HeldReason, next, e.AggregateType, e.AggregateID)
-		l.Recovery, l.Command = fmt.Sprintf("find version %d in the producer's outbox", next), "trace "+e.AggregateID
+		l.Recovery, l.Command = fmt.Sprintf("find version %d in the producer's outbox; where it will never come, let the group go on with consumers skip-versions", next), "trace "+e.AggregateID
 	}
 	return l
 }

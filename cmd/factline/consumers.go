@@ -21,7 +21,7 @@ func newConsumers(a *app) *cobra.Command {
 	}
 	t := targetFlags(lag)
 	lag.RunE = func(cmd *cobra.Command, _ []string) error { return a.consumerLag(cmd.Context(), t) }
-	return newGroup("consumers", "Consumer groups and their progress", lag)
+	return newGroup("consumers", "Consumer groups and their progress", lag, newConsumersGaps(a), newConsumersSkipVersions(a))
 }
 
 func (a *app) consumerLag(ctx context.Context, t *target) error {

@@ -21,7 +21,7 @@ import (
 
 func newDeadLetters(a *app) *cobra.Command {
 	return newGroup("deadletters", "Events that consumers gave up",
-		newDeadLettersList(a), newDeadLettersShow(a), newDeadLettersRedrive(a), newDeadLettersSkip(a))
+		newDeadLettersList(a), newDeadLettersShow(a), newDeadLettersRedrive(a), newDeadLettersCorrect(a), newDeadLettersSkip(a))
 }
 
 // openStore returns the store of all dead letters. A redrive needs the
@@ -102,7 +102,7 @@ func newDeadLettersList(a *app) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&groupBy, "group-by", "", "\"cause\" prints a line for each topic, group and error fingerprint")
 	flags.BoolVar(&all, "all", false, "settled ones as well")
-	flags.StringVar(&state, "state", "", "only those in this STATE: OPEN, REDRIVEN, APPLIED, SKIPPED")
+	flags.StringVar(&state, "state", "", "only those in this STATE: OPEN, REDRIVEN, APPLIED, SKIPPED, SUPERSEDED, CORRECTED")
 	flags.IntVar(&limit, "limit", 200, "the most on a page, up to 10000")
 	flags.StringVar(&after, "after", "", "the MARK of the page before")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

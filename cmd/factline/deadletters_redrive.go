@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,25 +18,28 @@ import (
 
 // redriveFlags are what a command says of a redrive.
 type redriveFlags struct {
-	plan             bool
-	yes              string
-	reason, operator string
-	settings         deadletter.Settings
+	plan, acknowledged     bool
+	yes                    string
+	reason, operator, team string
+	settings               deadletter.Settings
 }
 
 func newDeadLettersRedrive(a *app) *cobra.Command {
 	var f redriveFlags
 	cmd := &cobra.Command{
-		Use:   "redrive [--group GROUP ...] --reason TEXT | --yes PLAN",
+		Use:   "redrive [--group GROUP ...] --team TEAM --reason TEXT | --yes PLAN",
 		Short: "Plan a redrive of open dead letters, then send them back to their groups; audited",
 		Long: `Without --yes: look at the selected open dead letters, check them against the
 contracts of today, the order of their keys and the dedupe horizon, and print
-what would go as a plan. Nothing is sent.
+what would go as a plan. Nothing is sent. The catalogue says which teams may: the
+event's owner, the consumer's, and the owner of the topic's dead letters. Whether
+you are of that TEAM nobody can check here; what you say is audited.
 
 With --yes PLAN: send exactly what that plan previewed, to the failing groups
 alone: a canary of each cause first, then faster up to the rate, of each key one
 event at a time in version order. It waits for every outcome and prints a
-receipt. Ctrl-C pauses it, "redrive resume" goes on, also after a kill. Ends
+receipt. Where a contract warns of what its event does in that group, it wants
+--acknowledge-side-effects. Ctrl-C pauses it, "redrive resume" goes on, also after a kill. Ends
 with 3 when something failed again.`,
 		Args: noArgs,
 	}
@@ -51,12 +55,17 @@ with 3 when something failed again.`,
 			if f.plan || sel != (deadletter.Selection{}) {
 				return usagef("--yes applies a plan as it was previewed; leave out --plan and every filter")
 			}
-			return a.applyRedrive(cmd.Context(), t, deadletter.Apply{ID: f.yes, Operator: f.who(), Settings: f.settings})
+			return a.applyRedrive(cmd.Context(), t, deadletter.Apply{
+				ID: f.yes, Operator: f.who(), Settings: f.settings, AcknowledgeSideEffects: f.acknowledged,
+			})
 		}
 		if f.reason == "" {
 			return usagef("--reason: it is missing; say why the events should succeed now")
 		}
-		return a.planRedrive(cmd.Context(), t, deadletter.PlanRequest{Selection: sel, Operator: f.who(), Reason: f.reason})
+		if f.team == "" {
+			return usagef("--team: it is missing; say which team you act for")
+		}
+		return a.planRedrive(cmd.Context(), t, deadletter.PlanRequest{Selection: sel, Operator: f.who(), Team: f.team, Reason: f.reason})
 	}
 	cmd.AddCommand(newRedriveResume(a), newRedriveStatus(a), newRedriveAbandon(a))
 	return cmd
@@ -68,6 +77,8 @@ func (f *redriveFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.yes, "yes", "", "apply this PLAN, the id that planning printed")
 	flags.StringVar(&f.reason, "reason", "", "why the events should succeed now; an auditor reads this TEXT")
 	f.operatorFlag(cmd)
+	teamFlag(cmd, &f.team)
+	flags.BoolVar(&f.acknowledged, "acknowledge-side-effects", false, "you have read the warnings of the plan")
 	defaults := deadletter.Settings{}.WithDefaults()
 	flags.Float64Var(&f.settings.Rate, "rate", defaults.Rate, "the most events a second; negative has no limit")
 	flags.IntVar(&f.settings.Canary, "canary", defaults.Canary, "how many of each cause go first and must succeed; negative has none")
@@ -78,6 +89,11 @@ func (f *redriveFlags) flags(cmd *cobra.Command) {
 func (f *redriveFlags) operatorFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.operator, "operator", "", "who decides, a NAME (default the user of the system)")
 	environment(cmd.Flags(), "operator", "FACTLINE_OPERATOR")
+}
+
+func teamFlag(cmd *cobra.Command, team *string) {
+	cmd.Flags().StringVar(team, "team", "", "the TEAM that you act for, as services.yaml of the contracts names it")
+	environment(cmd.Flags(), "team", "FACTLINE_TEAM")
 }
 
 func (f *redriveFlags) who() string {
@@ -152,7 +168,7 @@ func newRedriveStatus(a *app) *cobra.Command {
 		Args:  exactly("the id of a redrive"),
 	}
 	t := targetFlags(cmd)
-	cmd.Flags().StringVar(&state, "state", "", "list the letters in this STATE: REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, NOT_SENT, ABANDONED, or ALL (default those that were not applied)")
+	cmd.Flags().StringVar(&state, "state", "", "list the letters in this STATE: REFUSED, PENDING, SENT, APPLIED, FAILED, SKIPPED, SUPERSEDED, NOT_SENT, ABANDONED, or ALL (default those that were not applied)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.redriveStatus(cmd.Context(), t, args[0], state)
 	}
@@ -209,11 +225,16 @@ func writePlan(w io.Writer, p deadletter.Plan) error {
 	facts := render.NewTable("PLAN", p.ID)
 	facts.Row("hash", p.Hash)
 	facts.Row("by", p.Operator)
+	facts.Row("for", p.Team)
 	facts.Row("because", p.Reason)
 	facts.Row("letters", fmt.Sprintf("%d selected, %d would go, of %d keys", p.Letters, p.Ready, p.Keys))
 	groups := render.NewTable("LETTERS", "READY", "GROUP", "TOPIC", "FINGERPRINT")
 	for _, g := range p.Groups {
 		groups.Row(g.Letters, g.Ready, g.ConsumerGroup, g.Topic, g.Fingerprint)
+	}
+	rights := render.NewTable("EVENT", "GROUP", "WHO MAY", "ITS CONTRACT WARNS")
+	for _, r := range p.Rights {
+		rights.Row(r.EventType, r.ConsumerGroup, strings.Join(r.Teams, ", "), cut(r.Warning, 300))
 	}
 	refusals := render.NewTable("REFUSED", "WHY", "FOR INSTANCE", "DETAIL")
 	for _, r := range p.Refusals {
@@ -223,7 +244,7 @@ func writePlan(w io.Writer, p deadletter.Plan) error {
 	for _, s := range p.Samples {
 		samples.Row(s.LetterID, s.EventType, cut(string(s.Payload), 300))
 	}
-	for _, t := range []*render.Table{facts, groups, refusals, samples} {
+	for _, t := range []*render.Table{facts, groups, rights, refusals, samples} {
 		if t.Len() == 0 {
 			continue
 		}
@@ -232,7 +253,11 @@ func writePlan(w io.Writer, p deadletter.Plan) error {
 		}
 		_, _ = fmt.Fprintln(w)
 	}
-	_, err := fmt.Fprintf(w, "nothing was sent; send it with: factline deadletters redrive --yes %s\n", p.ID)
+	acknowledge := ""
+	if p.Warned {
+		acknowledge = " --acknowledge-side-effects"
+	}
+	_, err := fmt.Fprintf(w, "nothing was sent; send it with: factline deadletters redrive --yes %s%s\n", p.ID, acknowledge)
 	return err
 }
 
@@ -255,13 +280,16 @@ func (a *app) applyRedrive(ctx context.Context, t *target, apply deadletter.Appl
 func redriveFailed(id string, err error) error {
 	var changed *deadletter.PlanChangedError
 	var running *deadletter.RunningError
+	var effects *deadletter.SideEffectsError
 	switch {
+	case errors.As(err, &effects):
+		return failed(err, "deadletters redrive --yes "+id+" --acknowledge-side-effects")
 	case errors.As(err, &changed):
-		return failed(err, "deadletters redrive --reason TEXT")
+		return failed(err, "deadletters redrive --team TEAM --reason TEXT")
 	case errors.As(err, &running):
 		return failed(err, "deadletters redrive status "+id)
 	case errors.Is(err, deadletter.ErrNoRedrive):
-		return failed(err, "deadletters redrive --reason TEXT")
+		return failed(err, "deadletters redrive --team TEAM --reason TEXT")
 	case isMissingStore(err):
 		return err
 	}
@@ -275,8 +303,8 @@ func redriveVerdict(r deadletter.Receipt) error {
 		return foundf("deadletters redrive resume "+r.RedriveID, "deadletters: the redrive is paused: %s", r.Why)
 	case r.State == deadletter.Stopped:
 		return foundf(status, "deadletters: the redrive was stopped: %s", r.Why)
-	case r.Applied < r.Planned:
-		return foundf(status, "deadletters: %d of %d letters were not applied", r.Planned-r.Applied, r.Planned)
+	case r.Applied+r.Superseded < r.Planned:
+		return foundf(status, "deadletters: %d of %d letters were not applied", r.Planned-r.Applied-r.Superseded, r.Planned)
 	}
 	return nil
 }
@@ -286,6 +314,7 @@ func writeReceipt(w io.Writer, r deadletter.Receipt) error {
 	t.Row("state", r.State)
 	t.Row("why", r.Why)
 	t.Row("by", r.Operator)
+	t.Row("for", r.Team)
 	t.Row("because", r.Reason)
 	t.Row("planned at", r.PlannedAt)
 	t.Row("started at", r.StartedAt)
@@ -294,6 +323,7 @@ func writeReceipt(w io.Writer, r deadletter.Receipt) error {
 	t.Row("applied", r.Applied)
 	t.Row("failed again", r.Failed)
 	t.Row("skipped meanwhile", r.Skipped)
+	t.Row("superseded by newer ones", r.Superseded)
 	t.Row("not sent", r.NotSent)
 	t.Row("abandoned", r.Abandoned)
 	t.Row("without an outcome", r.Waiting)

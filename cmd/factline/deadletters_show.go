@@ -23,6 +23,8 @@ type letter struct {
 	GroupState string `json:"groupState,omitempty"`
 	// HeldEvents is how many events of its key wait behind it.
 	HeldEvents int64 `json:"heldEvents"`
+	// Corrections are the events that were put in its place there.
+	Corrections []deadletter.Correction `json:"corrections,omitempty"`
 }
 
 func newDeadLettersShow(a *app) *cobra.Command {
@@ -65,7 +67,7 @@ func findShown(ctx context.Context, c *stack.Connection, id string) (letter, err
 	case storeErr != nil:
 		l = letterOf(entry)
 	}
-	return letter{Letter: l, Service: service.Name, GroupState: entry.State, HeldEvents: entry.HeldEvents}, nil
+	return letter{Letter: l, Service: service.Name, GroupState: entry.State, HeldEvents: entry.HeldEvents, Corrections: entry.Corrections}, nil
 }
 
 // findLetter looks in every service's database.
@@ -100,6 +102,9 @@ func writeLetter(w io.Writer, l letter) error {
 	t.Row("error", cut(l.Record.ErrorMessage, maxShown))
 	t.Row("attempts", l.Record.AttemptCount)
 	t.Row("held behind it", l.HeldEvents)
+	for _, c := range l.Corrections {
+		t.Row("corrected", fmt.Sprintf("%s by %s: event %s in the place of %s, because %s", render.Time(c.At), c.Operator, c.EventID, c.ReplacedID, c.Reason))
+	}
 	t.Row("key", cut(string(l.Record.OriginalKey), maxShown))
 	for _, h := range l.Record.OriginalHeaders {
 		t.Row("header "+cut(h.Key, 200), cut(string(h.Value), maxShown))

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,13 +27,13 @@ const (
 
 // giveUp makes the read model's group have given up the first event of an
 // order, for a reason that has passed.
-func giveUp(t *testing.T, folder string) consumer.DeadLetter {
+func giveUp(t *testing.T, folder, order string) consumer.DeadLetter {
 	t.Helper()
 	text, err := fs.ReadFile(contracts.FS(), "events/oms.order.events/OrderCaptured/examples/minimal.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = []byte(strings.ReplaceAll(string(text), "ord_9f5c0b4a", "ord_given_up"))
+	text = []byte(strings.ReplaceAll(string(text), "ord_9f5c0b4a", order))
 	event, err := envelope.DecodeRaw(text)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +45,7 @@ func giveUp(t *testing.T, folder string) consumer.DeadLetter {
 	}
 	d := consumer.DeadLetter{
 		ID: "dlt_" + envelope.NewID(), Blocks: true, TenantID: event.TenantID, AggregateType: "Order", AggregateID: event.AggregateID,
-		AggregateVersion: 1, FailedAt: time.Now().Add(-time.Minute).Truncate(time.Millisecond), SourceTopic: deadTopic, SourceOffset: 1 << 40, ConsumerGroup: deadGroup,
+		AggregateVersion: 1, FailedAt: time.Now().Add(-time.Minute).Truncate(time.Millisecond), SourceTopic: deadTopic, SourceOffset: 1<<40 + int64(len(order)), ConsumerGroup: deadGroup,
 		EventID: event.EventID, EventType: event.EventType, ErrorClass: consumer.HandlerFailed, ErrorMessage: "it was broken", AttemptCount: 5,
 		OriginalKey: []byte(event.AggregateID), OriginalHeaders: envelope.Headers(event, ""), OriginalValue: value,
 	}
@@ -89,7 +91,7 @@ func bury(t *testing.T, folder string, d consumer.DeadLetter) {
 // redrives takes a dead letter from the list to its receipt, on a running stack.
 func redrives(t *testing.T, folder string) {
 	t.Helper()
-	d := giveUp(t, folder)
+	d := giveUp(t, folder, "ord_given_up")
 	in := func(into any, want int, args ...string) {
 		t.Helper()
 		r := runProgram(t, nil, append([]string{"deadletters"}, append(args, "--json", "--folder", folder)...)...)
@@ -108,13 +110,13 @@ func redrives(t *testing.T, folder string) {
 		t.Fatalf("list = %+v, want %s", page, d.ID)
 	}
 	var plan deadletter.Plan
-	in(&plan, exitOK, "redrive", "--id", d.ID, "--reason", "fixed", "--operator", "kim")
+	in(&plan, exitOK, "redrive", "--id", d.ID, "--team", "Platform Team", "--reason", "fixed", "--operator", "kim")
 	var receipt deadletter.Receipt
 	in(&receipt, exitOK, "redrive", "abandon", plan.ID, "--reason", "planned by mistake", "--operator", "kim")
 	if receipt.State != deadletter.Abandoned || receipt.Abandoned != 1 {
 		t.Errorf("abandoned = %+v, want its letter", receipt)
 	}
-	in(&plan, exitOK, "redrive", "--id", d.ID, "--reason", "fixed", "--operator", "kim")
+	in(&plan, exitOK, "redrive", "--id", d.ID, "--team", "Platform Team", "--reason", "fixed", "--operator", "kim")
 	in(&receipt, exitOK, "redrive", "--yes", plan.ID, "--operator", "kim")
 	if receipt.State != deadletter.Done || receipt.Applied != 1 {
 		t.Errorf("receipt = %+v", receipt)
@@ -134,7 +136,49 @@ func redrives(t *testing.T, folder string) {
 	if l.State != deadletter.Applied || l.GroupState != deadletter.Applied || len(l.History) != 3 {
 		t.Errorf("show = %+v", l)
 	}
-	if r := runProgram(t, nil, "deadletters", "redrive", "--reason", "again", "--folder", folder); r.code != exitFound || r.lastLine() != "deadletters list --all" {
+	if r := runProgram(t, nil, "deadletters", "redrive", "--team", "Platform Team", "--reason", "again", "--folder", folder); r.code != exitFound || r.lastLine() != "deadletters list --all" {
 		t.Errorf("a redrive of nothing: exit code %d\n%s", r.code, r.stderr)
+	}
+}
+
+// corrects gives a payload that its group cannot take another one, on a running stack.
+func corrects(t *testing.T, folder string) {
+	t.Helper()
+	d := giveUp(t, folder, "ord_corrected")
+	var fields map[string]any
+	if err := json.Unmarshal(d.OriginalValue, &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields["payload"].(map[string]any)["customerId"] = "cust_corrected"
+	event, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(file, event, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"deadletters", "correct", d.ID, "--event", file, "--reason", "wrong customer", "--operator", "kim", "--json", "--folder", folder}
+	if r := runProgram(t, nil, append(args, "--team", "CPQ Quote Team")...); r.code != exitFailed || !strings.Contains(r.stderr, "OMS Platform Team, Platform Team may") {
+		t.Errorf("a team without the right: exit code %d\n%s", r.code, r.stderr)
+	}
+	var first, second deadletter.Correction
+	for _, into := range []*deadletter.Correction{&first, &second} {
+		r := runProgram(t, nil, append(args, "--team", "Platform Team")...)
+		if err := json.Unmarshal([]byte(r.stdout), into); err != nil || r.code != exitOK {
+			t.Fatalf("exit code %d, %v\n%s%s", r.code, err, r.stdout, r.stderr)
+		}
+	}
+	if first != second || first.ReplacedID != d.EventID {
+		t.Errorf("corrections = %+v and %+v, want one", first, second)
+	}
+	factlinetest.Eventually(t, 60*time.Second, "the corrected event having its effect", func() (bool, error) {
+		r := runProgram(t, nil, "deadletters", "show", d.ID, "--json", "--folder", folder)
+		var l letter
+		err := json.Unmarshal([]byte(r.stdout), &l)
+		return l.GroupState == deadletter.Corrected && len(l.Corrections) == 1 && l.Corrections[0] == first, err
+	})
+	if r := runProgram(t, nil, "deadletters", "show", d.ID, "--folder", folder); !strings.Contains(r.stdout, "event "+first.EventID+" in the place of "+d.EventID) {
+		t.Errorf("show does not tell of the correction:\n%s", r.stdout)
 	}
 }

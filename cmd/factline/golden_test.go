@@ -154,7 +154,7 @@ func TestVerdicts(t *testing.T) {
 		{"a paused redrive can go on", redriveVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Paused}), exitFound, "deadletters redrive resume r"},
 		{"an abandoned redrive is fine", abandonVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Abandoned, Counts: deadletter.Counts{Planned: 2, Abandoned: 2}}), exitOK, ""},
 		{"abandoning what has ended is news", abandonVerdict(deadletter.Receipt{RedriveID: "r", State: deadletter.Done}), exitFound, "deadletters redrive status r"},
-		{"a changed plan is made anew", redriveFailed("r", &deadletter.PlanChangedError{ID: "r"}), exitFailed, "deadletters redrive --reason TEXT"},
+		{"a changed plan is made anew", redriveFailed("r", &deadletter.PlanChangedError{ID: "r"}), exitFailed, "deadletters redrive --team TEAM --reason TEXT"},
 		{"a redrive under way is looked at", redriveFailed("r", &deadletter.RunningError{ID: "r"}), exitFailed, "deadletters redrive status r"},
 		{"a broken connection is no end", redriveFailed("r", errors.New("boom")), exitFailed, "deadletters redrive resume r"},
 		{"a broken link is news", traceVerdict(runbook.Report{Links: []runbook.Link{{State: runbook.Broken, Command: "serve x"}}}), exitFound, "serve x"},

@@ -154,5 +154,8 @@ func writeResolved(w io.Writer, request outbox.ResolveRequest, result outbox.Res
 	}
 	_, err := fmt.Fprintf(w, "%s %s by %s (action %s)\n%s; %d events of its key that waited follow in order\n",
 		done, render.Safe(request.ID), render.Safe(request.Operator), result.ActionID, next, result.HeldEvents)
+	if err == nil && request.Decision == outbox.Skip {
+		_, err = fmt.Fprintln(w, "groups that read its topic in order wait for its version now: factline consumers gaps")
+	}
 	return err
 }

@@ -187,6 +187,7 @@ func TestCtrlCDrainsAndStops(t *testing.T) {
 	up.await("Ctrl-C stops everything")
 	looksAround(t, folder, quote)
 	redrives(t, folder)
+	corrects(t, folder)
 	if code := up.end(syscall.SIGINT); code != exitOK {
 		t.Errorf("exit code %d\n%s", code, &up.stderr)
 	}

@@ -2,7 +2,8 @@
 -- letter, redrive and time name it, and the clocks of the consumers are never
 -- compared. Another one opens the letter again, unless it is of a redrive after
 -- which the letter was redriven or settled: that one is late, and only its history
--- has it. An id that another letter has is not taken twice.
+-- has it. An id that another letter has is not taken twice. A letter that was
+-- corrected holds the corrected event, as its group does.
 WITH input AS (
     SELECT i.*
     FROM unnest(@letter_ids::text[], @derived_ids::text[], @consumers::text[], @topics::text[], @partitions::int[], @offsets::bigint[],
@@ -17,7 +18,7 @@ WITH input AS (
     SELECT i.*, l.letter_id AS known_id, EXISTS (
         SELECT
         FROM deadletter.history h
-        WHERE h.letter_id = l.letter_id AND h.kind IN ('REDRIVEN', 'APPLIED', 'SKIPPED') AND h.history_id > (
+        WHERE h.letter_id = l.letter_id AND h.kind IN ('REDRIVEN', 'APPLIED', 'SKIPPED', 'SUPERSEDED', 'CORRECTED') AND h.history_id > (
             SELECT max(r.history_id)
             FROM deadletter.history r
             WHERE r.letter_id = l.letter_id AND r.kind = 'REDRIVEN' AND r.redrive_id = i.redrive_id
@@ -44,6 +45,9 @@ WITH input AS (
     WHERE NOT i.is_late
     ON CONFLICT (topic, partition, "offset", consumer) DO UPDATE SET
         error_class = excluded.error_class, error_message = excluded.error_message, fingerprint = excluded.fingerprint,
+        event_id = excluded.event_id, headers = CASE WHEN l.event_id = excluded.event_id THEN l.headers ELSE excluded.headers END,
+        value = CASE WHEN l.event_id = excluded.event_id THEN l.value ELSE excluded.value END,
+        omitted = CASE WHEN l.event_id = excluded.event_id THEN l.omitted ELSE excluded.omitted END,
         attempts = excluded.attempts, blocks_key = excluded.blocks_key, failures = l.failures + 1, failed_at = excluded.failed_at,
         state = 'OPEN', state_at = excluded.state_at
     RETURNING l.letter_id, l.consumer, l.topic, l.partition, l."offset"

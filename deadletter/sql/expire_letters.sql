@@ -2,7 +2,7 @@
 WITH old AS (
     SELECT l.letter_id
     FROM deadletter.letter l
-    WHERE l.state IN ('APPLIED', 'SKIPPED') AND l.state_at < @before
+    WHERE l.state IN ('APPLIED', 'SKIPPED', 'SUPERSEDED', 'CORRECTED') AND l.state_at < @before
       AND NOT EXISTS (SELECT FROM deadletter.redrive_item i WHERE i.letter_id = l.letter_id)
     ORDER BY l.state_at
     LIMIT @limit

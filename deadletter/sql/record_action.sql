@@ -1,2 +1,2 @@
 INSERT INTO factline.operator_action (action_id, action, target, operator, reason, detail, acted_at)
-VALUES ($1, 'deadletter.skip', $2, $3, $4, $5, $6)
+VALUES (@action_id, @action, @target, @operator, @reason, @detail, @now)

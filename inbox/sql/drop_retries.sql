@@ -11,7 +11,7 @@ WITH dropped AS (
     RETURNING h.event_id, h.partition, h."offset", h.attempts, h.dead_letter_id
 ), closed AS (
     UPDATE factline.dead_letter d
-    SET state = 'APPLIED', closed_at = $6
+    SET state = 'SUPERSEDED', closed_at = $6
     FROM dropped
     WHERE d.dead_letter_id = dropped.dead_letter_id AND d.state = 'REDRIVEN'
 )

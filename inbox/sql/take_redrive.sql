@@ -1,6 +1,6 @@
--- A tombstone is not tried again: it would delete what came after it. Of what has
--- the version of its gate, in mode latest, the gate's event wins where it is known
--- to stand behind it.
+-- Due at once, by whatever clock the member has that tries it. A tombstone is not
+-- tried again: it would delete what came after it. Of what has the version of its
+-- gate, in mode latest, the gate's event wins where it is known to stand behind it.
 WITH letter AS (
     UPDATE factline.dead_letter
     SET state = 'REDRIVEN', redrive_id = $3, redrives = redrives || $3::text
@@ -19,8 +19,8 @@ WITH letter AS (
         aggregate_version, event_id, event_type, block_key, record_key, headers, value, record_time, reason, held_at,
         attempts, due_at, redrive_id, dead_letter_id, gate_event_id)
     SELECT consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id,
-        aggregate_version, event_id, event_type, block_key, record_key, headers, value, failed_at, 'RETRY', $4,
-        attempts, $4, redrive_id, dead_letter_id, COALESCE((
+        aggregate_version, event_id, event_type, block_key, record_key, headers, value, COALESCE(record_time, failed_at), 'RETRY', $4,
+        attempts, '-infinity', redrive_id, dead_letter_id, COALESCE((
             SELECT g.event_id
             FROM factline.gate g
             WHERE g.consumer = l.consumer AND g.topic = l.topic AND g.tenant_id = l.tenant_id

@@ -103,6 +103,9 @@ func (h Host) ConsumerWork(service, group string, ob *outbox.Outbox, subscriptio
 	cfg.Logger = h.Logger.With("service", service)
 	cfg.Registerer = h.Registerer
 	cfg.Tenants = ownTenants(h.Consumer.Tenants)
+	if cfg.SecurityAlert == nil {
+		cfg.SecurityAlert = h.raiseAlert(ob)
+	}
 	runner, err := consumer.New(cfg)
 	if err != nil {
 		return nil, err
