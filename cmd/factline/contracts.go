@@ -17,7 +17,8 @@ import (
 func newContracts(a *app) *cobra.Command {
 	var folder string
 	group := newGroup("contracts", "Topics and events: what they carry, who owns and reads them",
-		newContractsList(a, &folder), newContractsShow(a, &folder), newContractsLint(a, &folder))
+		newContractsList(a, &folder), newContractsShow(a, &folder), newContractsLint(a, &folder),
+		newContractsGenerate(a, &folder))
 	group.PersistentFlags().StringVar(&folder, "folder", "", "contracts folder (default the platform's, built in)")
 	return group
 }
