@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -65,19 +67,21 @@ func (f *file) markOwn() {
 
 func (f *file) imports() string {
 	body := f.body.String() + f.rules.text()
-	std, own := []string{}, []string{}
-	for _, pkg := range []string{"encoding/json", "fmt", "time"} {
-		if strings.Contains(body, pkg[strings.LastIndex(pkg, "/")+1:]+".") {
-			std = append(std, fmt.Sprintf("%q", pkg))
-		}
-	}
 	decimal, _ := cutType(f.cfg.Decimal)
-	for _, pkg := range []string{"factline.dev/contract/wire", "factline.dev/envelope", decimal} {
-		if strings.Contains(body, pkg[strings.LastIndex(pkg, "/")+1:]+".") && !strings.Contains(strings.Join(own, "\n"), fmt.Sprintf("%q", pkg)) {
-			own = append(own, fmt.Sprintf("%q", pkg))
+	standard := used(body, "encoding/json", "fmt", "time")
+	return "import (\n" + standard + "\n" + used(body, "factline.dev/contract/wire", "factline.dev/envelope", decimal) + ")\n"
+}
+
+// used quotes the packages that the code names, each once.
+func used(body string, packages ...string) string {
+	var b strings.Builder
+	for i, pkg := range packages {
+		name := regexp.QuoteMeta(pkg[strings.LastIndex(pkg, "/")+1:])
+		if !slices.Contains(packages[:i], pkg) && regexp.MustCompile(`(^|[^/\w])`+name+`\.[A-Z]`).MatchString(body) {
+			fmt.Fprintf(&b, "%q\n", pkg)
 		}
 	}
-	return "import (\n" + strings.Join(std, "\n") + "\n\n" + strings.Join(own, "\n") + "\n)\n"
+	return b.String()
 }
 
 // cutType splits an import path and a type: "a.b/money.Amount" gives a.b/money

@@ -171,10 +171,13 @@ func (r *reading) envelopeField(to *event, name string, schemas []*jsonschema.Sc
 	v := r.value(schemas, at)
 	v.enum = nil
 	want, known := envelopeKinds()[name]
+	if v.kind == kindRaw && name != "payload" && !slices.ContainsFunc(schemas, asks) {
+		v.kind = want // envelope.Event is stricter than a schema that says nothing
+	}
 	switch {
 	case !known:
 		r.refuse(name, "is a field of the envelope that envelope.Event has not")
-	case v.kind != want || v.nullable || name == "metadata" && v.element.kind != kindText:
+	case v.kind != want || v.nullable || name == "metadata" && (v.element == nil || v.element.kind != kindText):
 		r.refuse(name, "has another type than envelope.Event")
 	}
 	if name == "payload" {

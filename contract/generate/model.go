@@ -38,8 +38,6 @@ type object struct {
 	doc  string
 	// fields are the required ones first, in the schema's order.
 	fields []field
-	// absent are names that are required and not declared.
-	absent []string
 	closed bool
 	count  countRule
 	// own says that the service writes it.
@@ -60,7 +58,7 @@ func (o *object) required() []string {
 			names = append(names, f.json)
 		}
 	}
-	return append(names, o.absent...)
+	return names
 }
 
 // enum is a Go type for a string with few values.

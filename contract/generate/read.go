@@ -98,9 +98,6 @@ func (f *file) members(o *object, into string, read func(field) string) {
 			f.line("\t\t\t%s = %s", target, read(fd))
 		}
 	}
-	for _, name := range o.absent {
-		f.line("\t\tcase %q:\n\t\t\to.Field(%d)\n\t\t\tr.Raw()", name, number[name])
-	}
 	other := "Skip"
 	if o.closed {
 		other = "Refuse"

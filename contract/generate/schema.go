@@ -285,19 +285,19 @@ func (r *reading) object(declared map[string][]*jsonschema.Schema, closed bool, 
 	required := requiredOf(schemas)
 	for _, name := range fieldOrder(declared, required) {
 		inside, read := at.reads.inside(name)
-		property, isDeclared := declared[name]
-		switch {
-		case !read:
-		case !isDeclared:
-			o.absent = append(o.absent, name)
-		default:
-			inner := place{path: join(at.path, name), owner: o.name, member: goName(name), reads: inside}
-			o.fields = append(o.fields, field{
-				json: name, name: goName(name), doc: describe(property), required: slices.Contains(required, name), value: r.value(property, inner),
-			})
+		if !read {
+			continue
 		}
+		property, isDeclared := declared[name]
+		if !isDeclared && closed {
+			r.refuse(at.path, "requires %s and forbids it", name)
+		}
+		inner := place{path: join(at.path, name), owner: o.name, member: goName(name), reads: inside}
+		o.fields = append(o.fields, field{
+			json: name, name: goName(name), doc: describe(property), required: slices.Contains(required, name), value: r.value(property, inner),
+		})
 	}
-	if len(o.fields)+len(o.absent) > wire.MaxFields {
+	if len(o.fields) > wire.MaxFields {
 		r.refuse(at.path, "has more than %d fields", wire.MaxFields)
 	}
 	r.names.fields(o.fields)

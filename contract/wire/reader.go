@@ -155,6 +155,8 @@ func (r *Reader) mismatch(want string) {
 	}
 }
 
+const beyondType = "is beyond what its type holds"
+
 // String reads a string.
 func (r *Reader) String(rule *Text) string {
 	content, ok := r.content()
@@ -180,7 +182,7 @@ func (r *Reader) Time(rule *Text) time.Time {
 	}
 	t, ok := instant(content)
 	if !ok {
-		r.Fail("must be a valid date-time")
+		r.Fail(beyondType) // the validator takes "+1" for an hour
 	}
 	return t
 }
@@ -194,7 +196,7 @@ func Into[T any, P interface {
 ) (v T) {
 	content, ok := r.content()
 	if ok && r.failUnless(rule.fault(content)) && P(&v).UnmarshalText(content) != nil {
-		r.Fail("is beyond what its type holds")
+		r.Fail(beyondType)
 	}
 	return v
 }
@@ -241,7 +243,7 @@ func (r *Reader) Int64(rule *Number) int64 {
 	}
 	n, ok := f.Int64()
 	if !ok {
-		r.Fail("is beyond a whole number of 64 bits")
+		r.Fail(beyondType)
 	}
 	return n
 }
