@@ -13,7 +13,7 @@
 // the catalogue's validation refuses in the fields it reads, and it never accepts
 // more: what a Go type cannot say (anyOf, if, not, patternProperties and their
 // like) is an error of [Go], never left out. It refuses a little more where a type
-// is smaller than its schema, such as a whole number beyond 64 bits.
+// is smaller than its schema, such as a whole number beyond an int.
 //
 // Of an event that the service owns everything is read. Of one that it only
 // consumes the fields that its groups declare in reads; the rest may be anything.

@@ -14,6 +14,7 @@ type file struct {
 	cfg    Config
 	names  *names
 	events []*event
+	common map[string]bool // fields of the envelope that all events read alike
 	body   bytes.Buffer
 	rules  rules
 }
@@ -24,9 +25,11 @@ func (f *file) line(text string, args ...any) { fmt.Fprintf(&f.body, text+"\n", 
 func (f *file) write() ([]byte, error) {
 	f.rules.taken = f.names.types
 	f.markOwn()
+	f.common = commonFields(f.events)
 	for _, e := range f.events {
 		f.event(e)
 	}
+	f.envelopeFunc()
 	for _, o := range f.names.objects {
 		f.object(o)
 	}

@@ -165,6 +165,9 @@ func fieldOrder(declared map[string][]*jsonschema.Schema, required []string) []s
 
 func (r *reading) envelopeField(to *event, name string, schemas []*jsonschema.Schema, required bool, payload reads) {
 	at := place{path: name, owner: to.name, member: goName(name), reads: reads{""}}
+	if name != "eventType" {
+		at.owner = ""
+	}
 	if name == "payload" {
 		at.owner, at.member, at.reads = "", to.name, payload
 	}

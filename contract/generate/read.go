@@ -2,6 +2,8 @@ package generate
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,7 +22,7 @@ func (f *file) goType(v *value) string {
 		_, qualified := cutType(f.cfg.Decimal)
 		return qualified
 	case kindInteger:
-		return "int64"
+		return "int"
 	case kindNumber:
 		return "json.Number"
 	case kindBoolean:
@@ -72,46 +74,65 @@ func (f *file) methods(o *object) {
 	f.line("func (v *%s) UnmarshalJSON(text []byte) (err error) {", o.name)
 	f.line("\t*v, err = wire.Decode(text, %s)\n\treturn err\n}\n", readFunc(o))
 	f.line("func %s(r *wire.Reader) (v %s) {", readFunc(o), o.name)
-	f.members(o, "v", func(fd field) string { return f.readField(fd) })
+	other := "o.Skip()"
+	if o.closed {
+		other = "o.Refuse()"
+	}
+	f.line("\to := r.Object()\n\tfor o.Next() {")
+	f.members(numbered(o.fields), "v", f.readField, other)
+	f.line("\t}")
+	f.ends(o.required())
+	if o.count.asks() {
+		f.line("\to.Count(%s)", f.rules.count(upperFirst(o.name), o.count))
+	}
 	f.line("\treturn v\n}\n")
 	if o.own {
 		f.encoder(o)
 	}
 }
 
-// members writes the loop over the members of an object.
-func (f *file) members(o *object, into string, read func(field) string) {
-	f.line("\to := r.Object()\n\tfor o.Next() {\n\t\tswitch string(o.Name()) {")
-	number := map[string]int{}
-	for i, name := range o.required() {
-		number[name] = i
-	}
-	for _, fd := range o.fields {
-		if _, ok := number[fd.json]; !ok {
-			number[fd.json] = len(number)
+// numberedField is a field with its number in the object.
+type numberedField struct {
+	field
+	number int
+}
+
+// numbered numbers fields: the required ones from 0 in their order.
+func numbered(fields []field) []numberedField {
+	var all []numberedField
+	for _, required := range []bool{true, false} {
+		for _, fd := range fields {
+			if fd.required == required {
+				all = append(all, numberedField{fd, len(all)})
+			}
 		}
-		f.line("\t\tcase %q:\n\t\t\to.Field(%d)", fd.json, number[fd.json])
+	}
+	return all
+}
+
+// members writes what reads the member of an object that is next.
+func (f *file) members(fields []numberedField, into string, read func(field) string, other string) {
+	f.line("\t\tswitch string(o.Name()) {")
+	for _, fd := range fields {
+		f.line("\t\tcase %q:\n\t\t\to.Field(%d)", fd.json, fd.number)
 		target := into + "." + fd.name
 		if fd.value.nullable && fd.value.kind != kindRaw {
-			f.line("\t\t\tif !r.Null() {\n\t\t\t\t%s = %s\n\t\t\t}", target, read(fd))
+			f.line("\t\t\tif !r.Null() {\n\t\t\t\t%s = %s\n\t\t\t}", target, read(fd.field))
 		} else {
-			f.line("\t\t\t%s = %s", target, read(fd))
+			f.line("\t\t\t%s = %s", target, read(fd.field))
 		}
 	}
-	other := "Skip"
-	if o.closed {
-		other = "Refuse"
+	f.line("\t\tdefault:\n\t\t\t%s\n\t\t}", other)
+}
+
+// ends writes the check of what must have been there.
+func (f *file) ends(required []string) {
+	quoted := make([]string, len(required))
+	for i, name := range required {
+		quoted[i] = strconv.Quote(name)
 	}
-	f.line("\t\tdefault:\n\t\t\to.%s()\n\t\t}\n\t}", other)
-	if required := o.required(); len(required) > 0 {
-		quoted := make([]string, len(required))
-		for i, name := range required {
-			quoted[i] = strconv.Quote(name)
-		}
+	if len(quoted) > 0 {
 		f.line("\to.End(%s)", strings.Join(quoted, ", "))
-	}
-	if o.count.asks() {
-		f.line("\to.Count(%s)", f.rules.count(upperFirst(o.name), o.count))
 	}
 }
 
@@ -136,7 +157,7 @@ func (f *file) read(v *value) string {
 	case kindDecimal:
 		return fmt.Sprintf("wire.Into[%s](r, %s)", f.goType(v), f.rules.textRule(v))
 	case kindInteger:
-		return fmt.Sprintf("r.Int64(%s)", f.rules.numberRule(v))
+		return fmt.Sprintf("r.Int(%s)", f.rules.numberRule(v))
 	case kindNumber:
 		return fmt.Sprintf("r.Number(%s)", f.rules.numberRule(v))
 	case kindBoolean:
@@ -181,11 +202,48 @@ func (f *file) decodeFunc(e *event) {
 	f.line("// [envelope.DecodeError].")
 	f.line("func %s(value []byte) (envelope.Event[%s], error) {", name, e.name)
 	f.line("\treturn wire.Decode(value, func(r *wire.Reader) (e envelope.Event[%s]) {", e.name)
-	f.members(&object{fields: e.envelope}, "e", func(fd field) string {
-		if fd.json == "eventVersion" {
-			return "int(" + f.read(fd.value) + ")"
-		}
-		return f.read(fd.value)
-	})
+	f.line("\to := r.Object()\n\tfor o.Next() {")
+	fields, other := numbered(e.envelope), "o.Skip()"
+	if len(f.common) > 0 {
+		fields = slices.DeleteFunc(fields, func(fd numberedField) bool { return f.common[fd.json] })
+		other = "readEnvelope(r, &o, &e)"
+	}
+	f.members(fields, "e", f.readEnvelopeField, other)
+	f.line("\t}")
+	f.ends((&object{fields: e.envelope}).required())
 	f.line("\treturn e\n\t})\n}\n")
+}
+
+func (f *file) readEnvelopeField(fd field) string {
+	if fd.json == "aggregateVersion" {
+		return "int64(" + f.read(fd.value) + ")"
+	}
+	return f.read(fd.value)
+}
+
+// envelopeFunc writes what reads the fields that every event of the file has in
+// the same way.
+func (f *file) envelopeFunc() {
+	if len(f.common) == 0 {
+		return
+	}
+	fields := slices.DeleteFunc(numbered(f.events[0].envelope), func(fd numberedField) bool { return !f.common[fd.json] })
+	f.line("// readEnvelope reads a member that all events have, and passes one that none has.")
+	f.line("func readEnvelope[P any](r *wire.Reader, o *wire.Object, e *envelope.Event[P]) {")
+	f.members(fields, "e", f.readEnvelopeField, "o.Skip()")
+	f.line("}\n")
+}
+
+// commonFields are the fields of the envelope that are the same for all events.
+func commonFields(events []*event) map[string]bool {
+	if len(events) < 2 {
+		return nil
+	}
+	common := map[string]bool{}
+	for i, fd := range numbered(events[0].envelope) {
+		common[fd.json] = !slices.ContainsFunc(events, func(e *event) bool {
+			return fd.json == "payload" || i >= len(e.envelope) || !reflect.DeepEqual(numbered(e.envelope)[i], fd)
+		})
+	}
+	return common
 }

@@ -304,10 +304,13 @@ func (r *reading) object(declared map[string][]*jsonschema.Schema, closed bool, 
 	return o
 }
 
+// pointers are the places of the schemas that judge.
 func pointers(schemas []*jsonschema.Schema) []string {
 	var all []string
 	for _, s := range schemas {
-		all = append(all, s.Location)
+		if asks(s) {
+			all = append(all, s.Location)
+		}
 	}
 	return all
 }

@@ -231,8 +231,8 @@ func (r *Reader) figure(rule *Number) (text []byte, f Figure, ok bool) {
 	return text, f, r.failUnless(rule.fault(f))
 }
 
-// Int64 reads a whole number. One beyond an int64 is refused.
-func (r *Reader) Int64(rule *Number) int64 {
+// Int reads a whole number. One beyond an int is refused.
+func (r *Reader) Int(rule *Number) int {
 	_, f, ok := r.figure(rule)
 	if !ok {
 		return 0
@@ -242,10 +242,10 @@ func (r *Reader) Int64(rule *Number) int64 {
 		return 0
 	}
 	n, ok := f.Int64()
-	if !ok {
+	if !ok || int64(int(n)) != n {
 		r.Fail(beyondType)
 	}
-	return n
+	return int(n)
 }
 
 // Number reads a number and keeps it as it is spelt.

@@ -38,9 +38,9 @@ func (w *Writer) Text(name, value string) {
 func (w *Writer) Time(name string, value time.Time) { w.Text(name, envelope.FormatTime(value)) }
 
 // Int writes a whole number.
-func (w *Writer) Int(name string, value int64) {
+func (w *Writer) Int(name string, value int) {
 	w.name(name)
-	w.buf = strconv.AppendInt(w.buf, value, 10)
+	w.buf = AppendInt(w.buf, value)
 }
 
 // Number writes a number as it is spelt, none as 0.
@@ -119,7 +119,7 @@ func AppendRaw(b []byte, value json.RawMessage) []byte {
 }
 
 // AppendInt appends a whole number.
-func AppendInt(b []byte, value int64) []byte { return strconv.AppendInt(b, value, 10) }
+func AppendInt(b []byte, value int) []byte { return strconv.AppendInt(b, int64(value), 10) }
 
 // AppendBool appends true or false.
 func AppendBool(b []byte, value bool) []byte { return strconv.AppendBool(b, value) }

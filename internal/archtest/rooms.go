@@ -76,6 +76,7 @@ func Rooms() map[string]Room {
 
 		"internal/archtest":  {},
 		"internal/docgen":    {Imports: append([]string{"internal/archtest", "platform"}, library...)},
+		"internal/eventgen":  {Imports: []string{"contract", "platform"}},
 		"internal/mutants":   {},
 		"internal/withkafka": {Imports: []string{"internal/devstack"}},
 	}
