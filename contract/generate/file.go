@@ -193,10 +193,9 @@ func (f *file) payloads() {
 	f.line("\tswitch {")
 	for _, e := range f.events {
 		f.line("\tcase e.EventType == %q && e.EventVersion == %d:", e.eventType, e.version)
-		f.line("\t\tpayload, err = wire.Decode(e.Payload, %s)", readFunc(e.payload))
+		f.line("\t\treturn wire.Payload[%s](e)", e.name)
 	}
-	f.line("\tdefault:")
-	f.line("\t\terr = &envelope.DecodeError{Field: \"eventType\", Reason: fmt.Sprintf(\"%%q v%%d is not among the events that are read here\", e.EventType, e.EventVersion)}")
 	f.line("\t}")
-	f.line("\treturn payload, err\n}\n")
+	f.line("\treturn nil, &envelope.DecodeError{Field: \"eventType\", Reason: fmt.Sprintf(\"%%q v%%d is not among the events that are read here\", e.EventType, e.EventVersion)}")
+	f.line("}\n")
 }

@@ -69,6 +69,16 @@ func Decode[T any](text []byte, read func(*Reader) T) (T, error) {
 	return none, r.fault
 }
 
+// Payload reads the payload of an event into a generated type and returns it as
+// such. The error is an [envelope.DecodeError].
+func Payload[T any](e envelope.Raw) (any, error) {
+	typed, err := envelope.As[T](e)
+	if err != nil {
+		return nil, err
+	}
+	return typed.Payload, nil
+}
+
 func (r *Reader) ok() bool {
 	if r.fault == nil && r.scan.Fault != nil {
 		r.fault = &envelope.DecodeError{Field: "value", Reason: r.scan.Fault.Message}

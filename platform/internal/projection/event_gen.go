@@ -1102,27 +1102,25 @@ const (
 func decodePayload(e envelope.Raw) (payload any, err error) {
 	switch {
 	case e.EventType == "OrderActivated" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderActivated)
+		return wire.Payload[orderActivated](e)
 	case e.EventType == "OrderCaptured" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderCaptured)
+		return wire.Payload[orderCaptured](e)
 	case e.EventType == "OrderCompleted" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderCompleted)
+		return wire.Payload[orderCompleted](e)
 	case e.EventType == "OrderLineFulfillmentCompleted" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderLineFulfillmentCompleted)
+		return wire.Payload[orderLineFulfillmentCompleted](e)
 	case e.EventType == "OrderLineFulfillmentRequested" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderLineFulfillmentRequested)
+		return wire.Payload[orderLineFulfillmentRequested](e)
 	case e.EventType == "OrderLineStarted" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderLineStarted)
+		return wire.Payload[orderLineStarted](e)
 	case e.EventType == "OrderSubmittedForFulfillment" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderSubmittedForFulfillment)
+		return wire.Payload[orderSubmittedForFulfillment](e)
 	case e.EventType == "OrderValidated" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderValidated)
+		return wire.Payload[orderValidated](e)
 	case e.EventType == "OrderValidationFailed" && e.EventVersion == 1:
-		payload, err = wire.Decode(e.Payload, readOrderValidationFailed)
-	default:
-		err = &envelope.DecodeError{Field: "eventType", Reason: fmt.Sprintf("%q v%d is not among the events that are read here", e.EventType, e.EventVersion)}
+		return wire.Payload[orderValidationFailed](e)
 	}
-	return payload, err
+	return nil, &envelope.DecodeError{Field: "eventType", Reason: fmt.Sprintf("%q v%d is not among the events that are read here", e.EventType, e.EventVersion)}
 }
 
 // What the contracts ask of single values.

@@ -88,7 +88,7 @@ func drafted(t *testing.T, manual string) *decision {
 func kinds(d *decision) []string {
 	names := make([]string, len(d.events))
 	for i, e := range d.events {
-		names[i] = e.kind
+		names[i] = e.payload.EventType()
 	}
 	return names
 }
@@ -240,7 +240,7 @@ func TestTheSnapshotHashCoversWhatIsSold(t *testing.T) {
 			t.Errorf("%s is not covered", name)
 		}
 	}
-	if hash(func(q *aggregate) { q.Lines[0].OfferName, q.Lines[0].Site = "another", []byte(`{}`) }) != same {
+	if hash(func(q *aggregate) { q.Lines[0].OfferName, q.Lines[0].Site = "another", &site{City: "Hamburg"} }) != same {
 		t.Error("names or sites are covered")
 	}
 }
