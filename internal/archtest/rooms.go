@@ -65,6 +65,7 @@ func Rooms() map[string]Room {
 		"deploy":            {},
 		"internal/devstack": {Imports: []string{"deploy"}},
 		"factlinetest":      {Imports: []string{"internal/devstack", "migrate"}},
+		"contracttest":      {Imports: []string{"envelope", "contract", "consumer", "outbox"}},
 		"platform":          {Imports: library},
 		"prove":             {Imports: append([]string{"internal/devstack", "platform", "deploy"}, library...)},
 		"internal/benchmark": {
