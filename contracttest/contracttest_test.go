@@ -105,7 +105,9 @@ func TestAConsumerThatBreaksAPointIsFound(t *testing.T) {
 		QuoteRevision int             `json:"quoteRevision"`
 		Completion    string          `json:"requestedCompletionDate"`
 	}
-	handle := func(c *contracttest.Consumer, h consumer.Handler) { c.Config.Subscriptions[0].Handlers["OrderCaptured"] = h }
+	handle := func(c *contracttest.Consumer, h consumer.Handler) {
+		c.Config.Subscriptions[0].Handlers["OrderCaptured"] = h
+	}
 	for _, tt := range []struct {
 		name  string
 		fault func(c *contracttest.Consumer)

@@ -212,11 +212,11 @@ func (d drawer) number() drawn {
 func (d drawer) choice() drawn {
 	values := []any{d.one("A", "DIRECT_SALES", "a-b", "", "1"), d.one("B", "direct sales", "ä"), d.one("C", nil, 1)}
 	s := map[string]any{"enum": values}
-	switch {
-	case d.coin(3):
+	switch d.IntN(3) {
+	case 0:
 		s = map[string]any{"const": values[0]}
 		values = values[:1]
-	case d.coin(3):
+	case 1:
 		s["type"] = "string"
 	}
 	return drawn{s, func() any { return d.one(values...) }}
