@@ -74,12 +74,13 @@ mutants: ## Take each remedy out of a copy and expect its test to turn red: ONLY
 	$(GO) run ./internal/mutants -only "$(ONLY)"
 
 .PHONY: generate
-generate: ## Write what is generated: docs/catalogue, docs/guide/metrics.md, errors.md and guarantees.md
+generate: ## Write what is generated: docs/catalogue, the guides below docs/guide, and the event types of the platform
 	$(GO) generate ./...
 
 .PHONY: verify
 verify: ## Fail when a generated file or go.mod is out of date
 	$(GO) run ./internal/docgen -check
+	$(GO) run ./internal/eventgen -check
 	$(GO) mod tidy -diff
 
 .PHONY: asyncapi

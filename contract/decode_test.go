@@ -16,12 +16,12 @@ func compareJSON(t *testing.T, text []byte) {
 	got, bad := decodeJSON(text, 1<<20, 64)
 	if bad != nil {
 		for _, known := range ours {
-			if strings.Contains(bad.message, known) {
+			if strings.Contains(bad.Message, known) {
 				return
 			}
 		}
 		if json.Valid(text) {
-			t.Errorf("%q: valid JSON was refused: %s", text, bad.message)
+			t.Errorf("%q: valid JSON was refused: %s", text, bad.Message)
 		}
 		return
 	}
@@ -55,7 +55,7 @@ func TestTheReaderAgreesWithEncodingJSON(t *testing.T) {
 func TestFaultsNameTheirPlace(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{`{"a": x}`: 6, `[1, 2`: 5, `{"a":1,"a":2}`: 10, `{} {}`: 3} {
-		if _, bad := decodeJSON([]byte(text), 1<<20, 64); bad == nil || bad.offset != want {
+		if _, bad := decodeJSON([]byte(text), 1<<20, 64); bad == nil || bad.Offset != want {
 			t.Errorf("%s: got %+v, want offset %d", text, bad, want)
 		}
 	}

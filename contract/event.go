@@ -119,6 +119,9 @@ func (e *Event) Line(path string) int { return e.line(path) }
 // SchemaFile is the path of the event's schema inside the folder.
 func (e *Event) SchemaFile() string { return e.schemaFile }
 
+// Schema is the event's schema as the validator reads it. Read only.
+func (e *Event) Schema() *jsonschema.Schema { return e.schema }
+
 // SchemaRef is the reference that the event carries on the wire.
 func (e *Event) SchemaRef() string { return e.ref }
 

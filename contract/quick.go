@@ -3,6 +3,8 @@ package contract
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"factline.dev/contract/wire"
 )
 
 // walker holds the bytes of an event to a shape in one pass and builds nothing.
@@ -10,7 +12,7 @@ import (
 // only means that they have to be asked. So whatever is rare or hard to be sure
 // of (an escape in a name, two hundred fields) is a no, and costs time alone.
 type walker struct {
-	jsonReader
+	wire.Scanner
 	// names are those of the open objects that no schema knows, and the elements
 	// of an open array that must be unique. Pointers would move them to the heap.
 	names [maxStrange]span
@@ -43,18 +45,18 @@ func (s *shape) walk(text []byte) bool {
 	if len(text) > MaxValueBytes || !utf8.Valid(text) {
 		return false
 	}
-	w := walker{jsonReader: jsonReader{text: text, maxDepth: MaxDepth}, reread: maxRereads * len(text)}
+	w := walker{Scanner: wire.Scanner{Text: text, MaxDepth: MaxDepth}, reread: maxRereads * len(text)}
 	if !w.value(s, 0) {
 		return false
 	}
-	w.space()
-	return w.fault == nil && w.at == len(text)
+	w.Space()
+	return w.Fault == nil && w.At == len(text)
 }
 
 // value passes one value. After a no the walker stands anywhere.
 func (w *walker) value(s *shape, depth int) bool {
-	c := w.next()
-	start := w.at
+	c := w.Next()
+	start := w.At
 	if !w.single(s, c, depth) {
 		return false
 	}
@@ -68,15 +70,15 @@ func (w *walker) value(s *shape, depth int) bool {
 
 // anyOf reads the value before the walker again, until one of the shapes fits.
 func (w *walker) anyOf(shapes []*shape, start, depth int) bool {
-	end, open := w.at, w.open
+	end, open := w.At, w.open
 	for _, s := range shapes {
 		w.reread -= end - start
 		if w.reread < 0 {
 			return false
 		}
-		w.at = start
+		w.At = start
 		if w.value(s, depth) {
-			return w.at == end
+			return w.At == end
 		}
 		w.open = open
 	}
@@ -86,36 +88,31 @@ func (w *walker) anyOf(shapes []*shape, start, depth int) bool {
 func (w *walker) single(s *shape, c byte, depth int) bool {
 	switch c {
 	case '{':
-		return s.kinds&kindObject != 0 && len(s.choices) == 0 && depth < w.maxDepth && w.members(s, depth+1)
+		return s.kinds&kindObject != 0 && len(s.choices) == 0 && depth < w.MaxDepth && w.members(s, depth+1)
 	case '[':
-		return s.kinds&kindArray != 0 && len(s.choices) == 0 && depth < w.maxDepth && w.elements(s, depth+1)
+		return s.kinds&kindArray != 0 && len(s.choices) == 0 && depth < w.MaxDepth && w.elements(s, depth+1)
 	case '"':
 		return s.kinds&kindString != 0 && w.characters(s)
 	case 't':
-		return s.kinds&kindBoolean != 0 && s.offer(isTrue) && w.word("true")
+		return s.kinds&kindBoolean != 0 && s.offer(isTrue) && w.Word("true")
 	case 'f':
-		return s.kinds&kindBoolean != 0 && s.offer(isFalse) && w.word("false")
+		return s.kinds&kindBoolean != 0 && s.offer(isFalse) && w.Word("false")
 	case 'n':
-		return s.kinds&kindNull != 0 && s.offer(isNull) && w.word("null")
+		return s.kinds&kindNull != 0 && s.offer(isNull) && w.Word("null")
 	}
 	return s.kinds&kindNumber != 0 && w.figure(s)
 }
 
-func (w *walker) word(word string) bool {
-	w.literal(word, nil)
-	return w.fault == nil
-}
-
 func (w *walker) members(s *shape, depth int) bool {
-	w.at++
+	w.At++
 	var seen uint64
 	open, count := w.open, 0
-	for closed := w.take('}'); !closed; count++ {
+	for closed := w.Take('}'); !closed; count++ {
 		child := w.member(s, &seen, open)
-		if child == nil || !w.take(':') || !w.value(child, depth) {
+		if child == nil || !w.Take(':') || !w.value(child, depth) {
 			return false
 		}
-		if closed = w.take('}'); !closed && !w.take(',') {
+		if closed = w.Take('}'); !closed && !w.Take(',') {
 			return false
 		}
 	}
@@ -126,14 +123,14 @@ func (w *walker) members(s *shape, depth int) bool {
 // member passes a name and returns the shape of its value, nil when it is not
 // surely a new one.
 func (w *walker) member(s *shape, seen *uint64, open int) *shape {
-	if w.next() != '"' {
+	if w.Next() != '"' {
 		return nil
 	}
-	start := w.at
-	if escaped, ok := w.passString(); escaped || !ok {
+	start := w.At
+	if escaped, ok := w.PassString(); escaped || !ok {
 		return nil
 	}
-	name := w.text[start+1 : w.at-1]
+	name := w.Text[start+1 : w.At-1]
 	if i, known := s.names[string(name)]; known {
 		bit := uint64(1) << i
 		if *seen&bit != 0 {
@@ -142,7 +139,7 @@ func (w *walker) member(s *shape, seen *uint64, open int) *shape {
 		*seen |= bit
 		return s.members[i]
 	}
-	if !w.first(start+1, w.at-1, open) {
+	if !w.first(start+1, w.At-1, open) {
 		return nil
 	}
 	return s.stranger(name)
@@ -154,9 +151,9 @@ func (w *walker) first(from, to, open int) bool {
 	if w.open == maxStrange {
 		return false
 	}
-	name := w.text[from:to]
+	name := w.Text[from:to]
 	for _, other := range w.names[open:w.open] {
-		if string(w.text[other.from:other.to]) == string(name) {
+		if string(w.Text[other.from:other.to]) == string(name) {
 			return false
 		}
 	}
@@ -166,17 +163,17 @@ func (w *walker) first(from, to, open int) bool {
 }
 
 func (w *walker) elements(s *shape, depth int) bool {
-	w.at++
+	w.At++
 	open, count := w.open, 0
-	for closed := w.take(']'); !closed; count++ {
-		c, start := w.next(), w.at
+	for closed := w.Take(']'); !closed; count++ {
+		c, start := w.Next(), w.At
 		if !w.value(s.element(count), depth) {
 			return false
 		}
 		if s.unique && (c != '"' || !w.unlike(start, open)) {
 			return false
 		}
-		if closed = w.take(']'); !closed && !w.take(',') {
+		if closed = w.Take(']'); !closed && !w.Take(',') {
 			return false
 		}
 	}
@@ -187,23 +184,23 @@ func (w *walker) elements(s *shape, depth int) bool {
 // unlike reports whether the string from start is surely none of those since
 // open. One that is spelt with an escape may be.
 func (w *walker) unlike(start, open int) bool {
-	return bytes.IndexByte(w.text[start:w.at], '\\') < 0 && w.first(start, w.at, open)
+	return bytes.IndexByte(w.Text[start:w.At], '\\') < 0 && w.first(start, w.At, open)
 }
 
 func (w *walker) characters(s *shape) bool {
-	start := w.at
-	escaped, ok := w.passString()
+	start := w.At
+	escaped, ok := w.PassString()
 	switch {
 	case !ok:
 		return false
 	case escaped:
-		content := w.unescape(start)
-		return w.fault == nil && s.fitsText([]byte(content))
+		content := w.Unescape(start)
+		return w.Fault == nil && s.fitsText([]byte(content))
 	}
-	return s.anyText || s.fitsText(w.text[start+1:w.at-1])
+	return s.anyText || s.fitsText(w.Text[start+1:w.At-1])
 }
 
 func (w *walker) figure(s *shape) bool {
-	start := w.at
-	return w.passNumber() && (s.anyNumber || s.fitsNumber(w.text[start:w.at]))
+	start := w.At
+	return w.PassNumber() && (s.anyNumber || s.fitsNumber(w.Text[start:w.At]))
 }

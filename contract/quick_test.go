@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"factline.dev/contract/internal/mutate"
+	"factline.dev/contract/wire"
 )
 
 // benchmarkEvent is an event of 1 KB as the benchmark appends it.
@@ -59,7 +62,7 @@ func TestNoMutationIsAcceptedThatIsNotValid(t *testing.T) {
 	for _, e := range platformEvents(t) {
 		for _, x := range e.Examples {
 			for range 24 {
-				accepted, valid := compare(t, e.schema, e.shape, mutate(random, x.Value))
+				accepted, valid := compare(t, e.schema, e.shape, mutate.Document(random, x.Value))
 				sure, could = sure+count(accepted), could+count(valid)
 			}
 		}
@@ -156,7 +159,7 @@ func TestAShapeIsBounded(t *testing.T) {
 		"deep":          strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1),
 		"long":          `"` + strings.Repeat("x", MaxValueBytes) + `"`,
 		"many names":    `{` + manyNames(maxStrange+1) + `}`,
-		"a long number": strings.Repeat("1", maxNumberLength+1),
+		"a long number": strings.Repeat("1", wire.MaxNumberLength+1),
 		"an exponent":   "1e1000",
 	} {
 		if free.walk([]byte(text)) {
@@ -194,7 +197,7 @@ func manyNames(n int) string {
 func TestAPanicIsNoYes(t *testing.T) {
 	t.Parallel()
 	broken := newShape()
-	broken.formats = []*format{{}}
+	broken.formats = []*wire.Format{{}}
 	if broken.accepts([]byte(`"x"`)) {
 		t.Error("accepted")
 	}

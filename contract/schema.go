@@ -85,7 +85,7 @@ func unrelated(dir string) bool {
 func (l *loader) schemaDoc(file string, text []byte) (map[string]any, bool) {
 	value, fault := decodeJSON(text, maxFileBytes, maxSchemaNesting)
 	if fault != nil {
-		l.problems.add(file, lineAt(text, fault.offset), "", "is no readable JSON: %s", fault.message)
+		l.problems.add(file, lineAt(text, fault.Offset), "", "is no readable JSON: %s", fault.Message)
 		return nil, false
 	}
 	doc, ok := value.(map[string]any)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"regexp"
 	"unicode/utf8"
+
+	"factline.dev/contract/wire"
 )
 
 type kinds uint8
@@ -32,12 +34,12 @@ type shape struct {
 	// strings
 	anyText              bool // nothing below is asked of them
 	minLength, maxLength int  // in code points
-	patterns             []*pattern
-	formats              []*format
+	patterns             []*wire.Pattern
+	formats              []*wire.Format
 
 	// numbers
 	anyNumber bool
-	limits    []limit
+	limits    []wire.Limit
 
 	// objects
 	names                  map[string]int // in members, and as bits in required
@@ -62,7 +64,7 @@ func newShape() *shape {
 // others are never surely met.
 type choice struct {
 	texts   map[string]bool
-	numbers []figure
+	numbers []wire.Figure
 	words   word
 }
 
@@ -114,12 +116,12 @@ func (s *shape) fitsText(content []byte) bool {
 		}
 	}
 	for _, p := range s.patterns {
-		if !p.match(content) {
+		if !p.Match(content) {
 			return false
 		}
 	}
 	for _, f := range s.formats {
-		if !f.match(content) {
+		if !f.Match(content) {
 			return false
 		}
 	}
@@ -127,19 +129,26 @@ func (s *shape) fitsText(content []byte) bool {
 }
 
 func (s *shape) fitsNumber(text []byte) bool {
-	f, ok := readFigure(text)
-	if !ok || s.kinds&f.kind() == 0 {
+	f, ok := wire.ReadFigure(text)
+	if !ok || s.kinds&kindOf(f) == 0 {
 		return false
 	}
 	for i := range s.choices {
-		if !f.in(s.choices[i].numbers) {
+		if !f.In(s.choices[i].numbers) {
 			return false
 		}
 	}
 	for _, l := range s.limits {
-		if !l.holds(f) {
+		if !l.Holds(f) {
 			return false
 		}
 	}
 	return true
+}
+
+func kindOf(f wire.Figure) kinds {
+	if f.IsWhole() {
+		return kindInteger
+	}
+	return kindFraction
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"factline.dev/contract/wire"
 )
 
 // maxShapes bounds what overlapping schemas multiply to.
@@ -20,8 +22,8 @@ const maxShapes = 4096
 // judges by.
 func shapeOf(schema *jsonschema.Schema) *shape {
 	c := &shaper{
-		formats: textFormats(), ids: map[*jsonschema.Schema]int{}, shapes: map[string]*shape{},
-		patterns: map[*regexp.Regexp]*pattern{}, never: &jsonschema.Schema{Bool: new(bool)},
+		ids: map[*jsonschema.Schema]int{}, shapes: map[string]*shape{},
+		patterns: map[*regexp.Regexp]*wire.Pattern{}, never: &jsonschema.Schema{Bool: new(bool)},
 	}
 	visits := map[*jsonschema.Schema]visit{}
 	for _, s := range reachable(schema) {
@@ -36,10 +38,9 @@ func shapeOf(schema *jsonschema.Schema) *shape {
 }
 
 type shaper struct {
-	formats  map[string]func([]byte) bool
 	ids      map[*jsonschema.Schema]int
 	shapes   map[string]*shape // by the schemas that a shape merges
-	patterns map[*regexp.Regexp]*pattern
+	patterns map[*regexp.Regexp]*wire.Pattern
 	never    *jsonschema.Schema
 	lost     bool // something turned up that a shape cannot say
 }
@@ -86,7 +87,7 @@ func (c *shaper) plain(s *jsonschema.Schema) bool {
 			return false
 		}
 	}
-	if _, known := c.formats[formatName(s)]; !known {
+	if s.Format != nil && !wire.IsTextFormat(s.Format.Name) {
 		return false
 	}
 	return s.DraftVersion == 2020 && isGoPattern(s.Pattern) &&
@@ -104,13 +105,6 @@ func sayable(keyword string) bool {
 		return true
 	}
 	return false
-}
-
-func formatName(s *jsonschema.Schema) string {
-	if s.Format == nil {
-		return ""
-	}
-	return s.Format.Name
 }
 
 func isGoPattern(p jsonschema.Regexp) bool {

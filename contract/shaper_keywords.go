@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"factline.dev/contract/wire"
 )
 
 const (
@@ -46,22 +48,22 @@ func (c *shaper) addText(to *shape, s *jsonschema.Schema) {
 	lower(&to.maxLength, s.MaxLength)
 	if re, ok := s.Pattern.(*regexp.Regexp); ok {
 		if c.patterns[re] == nil {
-			c.patterns[re] = newPattern(re)
+			c.patterns[re] = wire.NewPattern(re)
 		}
 		to.patterns = append(to.patterns, c.patterns[re])
 	}
 	if s.Format != nil {
-		to.formats = append(to.formats, &format{Format: s.Format, usual: c.formats[s.Format.Name]})
+		to.formats = append(to.formats, wire.NewFormat(s.Format))
 	}
 }
 
 func addLimits(to *shape, s *jsonschema.Schema) {
-	for bound, at := range map[bound]*big.Rat{
-		atLeast: s.Minimum, atMost: s.Maximum, moreThan: s.ExclusiveMinimum, lessThan: s.ExclusiveMaximum,
-		multipleOf: s.MultipleOf,
+	for bound, at := range map[wire.Bound]*big.Rat{
+		wire.AtLeast: s.Minimum, wire.AtMost: s.Maximum, wire.MoreThan: s.ExclusiveMinimum, wire.LessThan: s.ExclusiveMaximum,
+		wire.MultipleOf: s.MultipleOf,
 	} {
 		if at != nil {
-			to.limits = append(to.limits, limit{figure: schemaFigure(at), bound: bound})
+			to.limits = append(to.limits, wire.Limit{Figure: wire.SchemaFigure(at), Bound: bound})
 		}
 	}
 }
@@ -101,7 +103,7 @@ func choiceOf(values []any) choice {
 			c.texts[v] = true
 		case json.Number:
 			if exact, ok := new(big.Rat).SetString(v.String()); ok {
-				c.numbers = append(c.numbers, schemaFigure(exact))
+				c.numbers = append(c.numbers, wire.SchemaFigure(exact))
 			}
 		}
 	}

@@ -9,15 +9,17 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"factline.dev/contract/wire"
 )
 
 // Limits that hold before a schema sees a value.
 const (
 	// MaxValueBytes is the largest event that is checked: the 900 KiB of an
 	// append and the publish time that the relay adds.
-	MaxValueBytes = 900<<10 + 64
+	MaxValueBytes = wire.MaxBytes
 	// MaxDepth is the deepest nesting of arrays and objects.
-	MaxDepth = 64
+	MaxDepth = wire.MaxDepth
 	// MaxViolations is the largest number of violations that one error lists.
 	MaxViolations = 20
 )
@@ -35,7 +37,7 @@ func (c *Catalogue) Validate(eventType string, eventVersion int, value []byte) e
 	}
 	doc, fault := decodeJSON(value, MaxValueBytes, MaxDepth)
 	if fault != nil {
-		return e.violation("value", fault.message)
+		return e.violation("value", fault.Message)
 	}
 	return e.validate(doc)
 }

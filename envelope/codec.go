@@ -153,7 +153,7 @@ func (w *objectWriter) name(name string) {
 
 func (w *objectWriter) text(name, value string) {
 	w.name(name)
-	w.buf = appendString(w.buf, value)
+	w.buf = AppendString(w.buf, value)
 }
 
 func (w *objectWriter) optional(name, value string) {
@@ -184,13 +184,14 @@ func (w *objectWriter) object(name string, members map[string]string) {
 	w.name(name)
 	inner := objectWriter{}
 	for _, n := range names {
-		quoted := appendString(nil, n)
+		quoted := AppendString(nil, n)
 		inner.text(string(quoted[1:len(quoted)-1]), members[n])
 	}
 	w.buf = append(append(w.buf, inner.buf...), '}')
 }
 
-func appendString(dst []byte, s string) []byte {
+// AppendString appends s as JSON. Broken UTF-8 becomes U+FFFD.
+func AppendString(dst []byte, s string) []byte {
 	if isPlain(s) {
 		dst = append(dst, '"')
 		dst = append(dst, s...)

@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -64,11 +65,23 @@ func WithPayload[T, U any](e Event[T], payload U) Event[U] {
 }
 
 // As decodes the payload of a raw event into T. Unknown members are ignored,
-// as a tolerant reader must. The error is a [*DecodeError].
+// as a tolerant reader must. A T that reads and checks itself, as generated types
+// do, has the last word. The error is a [*DecodeError].
 func As[T any](e Raw) (Event[T], error) {
 	var payload T
 	if err := json.Unmarshal(e.Payload, &payload); err != nil {
-		return Event[T]{}, &DecodeError{Field: "payload", Reason: describe(err)}
+		return Event[T]{}, payloadError(err)
 	}
 	return WithPayload(e, payload), nil
+}
+
+func payloadError(err error) error {
+	own, ok := errors.AsType[*DecodeError](err)
+	switch {
+	case !ok:
+		return &DecodeError{Field: "payload", Reason: describe(err)}
+	case own.Field == "value":
+		return &DecodeError{Field: "payload", Reason: own.Reason}
+	}
+	return &DecodeError{Field: "payload." + own.Field, Reason: own.Reason}
 }

@@ -37,7 +37,7 @@ func TestExceptionsAreNarrow(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := planted{edits: tt.edits, rename: tt.rename}
-			found := lint.Check(load(t, p.plant(t)))
+			found := lint.Check(load(t, p.plant(t)), today()).Findings
 			if got := slices.ContainsFunc(found, func(f lint.Finding) bool { return f.Rule == tt.rule && f.Subject == tt.subject }); got != tt.found {
 				t.Errorf("found %t, want %t: %v", got, tt.found, found)
 			}

@@ -66,6 +66,7 @@ func Rooms() map[string]Room {
 		"deploy":            {},
 		"internal/devstack": {Imports: []string{"deploy"}},
 		"factlinetest":      {Imports: []string{"internal/devstack", "migrate"}},
+		"contracttest":      {Imports: []string{"envelope", "contract", "consumer", "outbox"}},
 		"platform":          {Imports: library},
 		"prove":             {Imports: append([]string{"internal/devstack", "platform", "deploy"}, library...)},
 		"internal/benchmark": {
@@ -77,6 +78,7 @@ func Rooms() map[string]Room {
 
 		"internal/archtest":  {},
 		"internal/docgen":    {Imports: append([]string{"internal/archtest", "platform"}, library...)},
+		"internal/eventgen":  {Imports: []string{"contract", "platform"}},
 		"internal/mutants":   {},
 		"internal/withkafka": {Imports: []string{"internal/devstack"}},
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"testing/fstest"
 
 	"factline.dev/contract"
@@ -105,7 +106,7 @@ func TestAContractThatBreaksADesignRuleIsFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.ContainsFunc(lint.Check(c), func(f lint.Finding) bool { return f.Rule == tt.rule && f.Subject == tt.subject }) {
+			if !slices.ContainsFunc(lint.Check(c, time.Now()).Findings, func(f lint.Finding) bool { return f.Rule == tt.rule && f.Subject == tt.subject }) {
 				t.Errorf("no finding of %s on %s", tt.rule, tt.subject)
 			}
 		})

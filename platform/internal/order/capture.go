@@ -25,7 +25,7 @@ const reasonNotApproved = "QUOTE_NOT_APPROVED"
 
 // captureRules checks an acceptance in the agreed order; the first rule that
 // fails decides. known is nil where no event of the quote was seen.
-func captureRules(q quoteAccepted, known *mirrorQuote, creditHold bool) (*refusedCapture, error) {
+func captureRules(q acceptedQuote, known *mirrorQuote, creditHold bool) (*refusedCapture, error) {
 	if len(q.Lines) == 0 {
 		return &refusedCapture{"NO_LINES", "The quote has no lines."}, nil
 	}
@@ -60,7 +60,7 @@ func captureRules(q quoteAccepted, known *mirrorQuote, creditHold bool) (*refuse
 	return nil, nil
 }
 
-func (q quoteAccepted) totalsAddUp() bool {
+func (q acceptedQuote) totalsAddUp() bool {
 	var oneTime, recurring money.Amount
 	for _, l := range q.Lines {
 		oneTime, recurring = oneTime.Add(l.OneTimeTotal), recurring.Add(l.RecurringTotal)
@@ -74,7 +74,7 @@ type snapshotLine struct {
 	ItemID            string       `json:"itemId"`
 	OfferID           string       `json:"offerId"`
 	Action            string       `json:"action"`
-	Quantity          int64        `json:"quantity"`
+	Quantity          int          `json:"quantity"`
 	OneTimeTotal      money.Amount `json:"oneTimeTotal"`
 	RecurringTotal    money.Amount `json:"recurringTotal"`
 	DiscountPercent   money.Amount `json:"discountPercent"`
@@ -82,7 +82,7 @@ type snapshotLine struct {
 
 // snapshotHash computes from an acceptance what quote-service computed when the
 // quote was submitted.
-func (q quoteAccepted) snapshotHash() (string, error) {
+func (q acceptedQuote) snapshotHash() (string, error) {
 	lines := make([]snapshotLine, len(q.Lines))
 	for i, l := range q.Lines {
 		lines[i] = snapshotLine{l.QuoteLineID, l.ConfigurationHash, l.ItemID, l.OfferID, l.Action, l.Quantity, l.OneTimeTotal, l.RecurringTotal, l.DiscountPercent}
@@ -137,7 +137,7 @@ func levelOf(edges []string, level map[string]int) int {
 }
 
 // capture makes an order of an accepted quote.
-func capture(tenant, actor string, q quoteAccepted, now time.Time, sourceEventID string) *decision {
+func capture(tenant, actor string, q acceptedQuote, now time.Time, sourceEventID string) *decision {
 	d := decide(aggregate{
 		OrderID: "ord_" + envelope.NewID(), TenantID: tenant, QuoteID: q.QuoteID, QuoteRevision: q.QuoteRevision,
 		CustomerID: q.CustomerID, Currency: q.Currency, SalesChannel: q.SalesChannel, State: stateNone,
@@ -147,15 +147,15 @@ func capture(tenant, actor string, q quoteAccepted, now time.Time, sourceEventID
 		RequestedCompletionDate: q.RequestedCompletionDate, CapturedAt: now, CreatedAt: now,
 	}, actor, now, sourceEventID)
 	d.Lines = captureLines(q.Lines)
-	summaries := make([]lineSummary, len(d.Lines))
+	summaries := make([]orderLineSummary, len(d.Lines))
 	for i, l := range d.Lines {
-		summaries[i] = lineSummary{l.OrderLineID, l.QuoteLineID, l.OfferID, l.Action}
+		summaries[i] = orderLineSummary{OrderLineID: l.OrderLineID, QuoteLineID: l.QuoteLineID, OfferID: l.OfferID, Action: action(l.Action)}
 	}
-	d.record(stateCaptured, "OrderCaptured", orderCaptured{
-		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, CapturedAt: envelope.FormatTime(now), Currency: d.Currency,
-		Totals: d.totals(), LineSummaries: summaries, CommercialSnapshotHash: d.CommercialSnapshotHash, LineCount: len(d.Lines),
-		SalesChannel: d.SalesChannel, AcceptedEvidenceRef: d.AcceptedEvidenceRef, QuoteRevision: d.QuoteRevision,
-		RequestedCompletionDate: d.RequestedCompletionDate,
+	d.record(stateCaptured, orderCaptured{
+		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, CapturedAt: now, Currency: d.Currency,
+		Totals: d.totals(), LineSummaries: summaries, CommercialSnapshotHash: d.CommercialSnapshotHash, LineCount: new(len(d.Lines)),
+		SalesChannel: new(salesChannel(d.SalesChannel)), AcceptedEvidenceRef: new(d.AcceptedEvidenceRef), QuoteRevision: new(d.QuoteRevision),
+		RequestedCompletionDate: present(d.RequestedCompletionDate),
 	})
 	return d
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -14,6 +17,7 @@ import (
 
 	"factline.dev/consumer"
 	"factline.dev/envelope"
+	"factline.dev/platform/contracts"
 	"factline.dev/platform/internal/money"
 	"factline.dev/platform/internal/web"
 )
@@ -23,29 +27,29 @@ func TestCaptureRules(t *testing.T) {
 	approved := mirrorQuote{Revision: 1, ApprovalMode: "AUTO", State: "APPROVED"}
 	for _, c := range []struct {
 		name   string
-		change func(*quoteAccepted)
+		change func(*acceptedQuote)
 		known  *mirrorQuote
 		hold   bool
 		want   string
 	}{
 		{"a sound acceptance is captured", nil, &approved, false, ""},
-		{"no lines comes first", func(q *quoteAccepted) { q.Lines = nil; q.CommercialSnapshotHash = "x" }, nil, true, "NO_LINES"},
-		{"a wrong hash comes before wrong totals", func(q *quoteAccepted) {
+		{"no lines comes first", func(q *acceptedQuote) { q.Lines = nil; q.CommercialSnapshotHash = "x" }, nil, true, "NO_LINES"},
+		{"a wrong hash comes before wrong totals", func(q *acceptedQuote) {
 			q.CommercialSnapshotHash = "sha256:0"
 			q.Totals.OneTimeTotal = money.Int(1)
 		}, &approved, false, "SNAPSHOT_HASH_MISMATCH"},
 		{"another hash than the approved one", nil, &mirrorQuote{Revision: 1, ApprovalMode: "AUTO", SnapshotHash: "sha256:0", State: "APPROVED"}, false, "SNAPSHOT_HASH_MISMATCH"},
-		{"totals that are not the sum", func(q *quoteAccepted) { q.Totals.RecurringTotal = money.MustParse("3.31") }, nil, false, "TOTALS_MISMATCH"},
+		{"totals that are not the sum", func(q *acceptedQuote) { q.Totals.RecurringTotal = money.MustParse("3.31") }, nil, false, "TOTALS_MISMATCH"},
 		{"a quote nobody saw", nil, nil, false, "QUOTE_NOT_APPROVED"},
 		{"a quote seen, but not approved", nil, &mirrorQuote{Revision: 1, State: "PRICED"}, true, "QUOTE_NOT_APPROVED"},
 		{"an approval of another revision", nil, &mirrorQuote{Revision: 2, ApprovalMode: "AUTO", State: "APPROVED"}, false, "QUOTE_NOT_APPROVED"},
-		{"a cancelled quote comes before an expired one", func(q *quoteAccepted) { q.ValidUntil = "2026-07-01T00:00:00.000Z" }, &mirrorQuote{Revision: 1, ApprovalMode: "AUTO", State: "CANCELLED"}, false, "QUOTE_CANCELLED"},
-		{"an acceptance after the end of validity", func(q *quoteAccepted) { q.ValidUntil = "2026-07-01T00:00:00.000Z" }, &approved, true, "QUOTE_EXPIRED"},
-		{"an acceptance at the very end of validity", func(q *quoteAccepted) { q.ValidUntil = q.AcceptedAt }, &approved, false, ""},
-		{"credit on hold comes before a cycle", func(q *quoteAccepted) { q.Lines[0].DependsOn = []string{"ql_3"} }, &approved, true, "CUSTOMER_CREDIT_HOLD"},
-		{"a cycle of lines", func(q *quoteAccepted) { q.Lines[0].DependsOn = []string{"ql_3"} }, &approved, false, "DEPENDENCY_CYCLE"},
-		{"a line that depends on itself", func(q *quoteAccepted) { q.Lines[0].DependsOn = []string{"ql_1"} }, &approved, false, "DEPENDENCY_CYCLE"},
-		{"a dependency on a line that is not there", func(q *quoteAccepted) { q.Lines[0].DependsOn = []string{"ql_9"} }, &approved, false, "DEPENDENCY_CYCLE"},
+		{"a cancelled quote comes before an expired one", func(q *acceptedQuote) { q.ValidUntil = "2026-07-01T00:00:00.000Z" }, &mirrorQuote{Revision: 1, ApprovalMode: "AUTO", State: "CANCELLED"}, false, "QUOTE_CANCELLED"},
+		{"an acceptance after the end of validity", func(q *acceptedQuote) { q.ValidUntil = "2026-07-01T00:00:00.000Z" }, &approved, true, "QUOTE_EXPIRED"},
+		{"an acceptance at the very end of validity", func(q *acceptedQuote) { q.ValidUntil = q.AcceptedAt }, &approved, false, ""},
+		{"credit on hold comes before a cycle", func(q *acceptedQuote) { q.Lines[0].DependsOn = []string{"ql_3"} }, &approved, true, "CUSTOMER_CREDIT_HOLD"},
+		{"a cycle of lines", func(q *acceptedQuote) { q.Lines[0].DependsOn = []string{"ql_3"} }, &approved, false, "DEPENDENCY_CYCLE"},
+		{"a line that depends on itself", func(q *acceptedQuote) { q.Lines[0].DependsOn = []string{"ql_1"} }, &approved, false, "DEPENDENCY_CYCLE"},
+		{"a dependency on a line that is not there", func(q *acceptedQuote) { q.Lines[0].DependsOn = []string{"ql_9"} }, &approved, false, "DEPENDENCY_CYCLE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -65,29 +69,52 @@ func TestCaptureRules(t *testing.T) {
 }
 
 // approve makes the service know the quote as approved.
-func (b bundle) approve(t *testing.T, q quoteAccepted) {
+func (b bundle) approve(t *testing.T, q acceptedQuote) {
 	t.Helper()
 	err := b.in(t, func(ctx context.Context, tx pgx.Tx) error {
-		return saveMirror(ctx, tx, envelope.Event[quoteFact]{
-			TenantID: tenant, AggregateVersion: 4, Payload: quoteFact{q.QuoteID, q.QuoteRevision, q.CommercialSnapshotHash, "AUTO"},
-		}, "APPROVED")
+		return saveMirror(ctx, tx, tenant, 4, quoteFact{q.QuoteID, q.QuoteRevision, q.CommercialSnapshotHash, approvalModeAuto}, "APPROVED")
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// event delivers the acceptance as an event with this id.
-func (b bundle) event(t *testing.T, q quoteAccepted, eventID string) error {
+// onExample is the payload of the contract's example with what q says.
+func onExample(t *testing.T, q acceptedQuote) json.RawMessage {
 	t.Helper()
-	payload, err := json.Marshal(q)
+	text, err := fs.ReadFile(contracts.FS(), "events/cpq.quote.events/QuoteAccepted/examples/full.json")
+	var event struct{ Payload map[string]any }
+	var mine struct {
+		Lines []map[string]any `json:"lines"`
+	}
+	said, merr := json.Marshal(q)
+	if err := errors.Join(err, merr, json.Unmarshal(text, &event), json.Unmarshal(said, &mine)); err != nil {
+		t.Fatal(err)
+	}
+	lines := []any{}
+	for _, l := range mine.Lines {
+		line := maps.Clone(event.Payload["lines"].([]any)[0].(map[string]any))
+		maps.Copy(line, l)
+		lines = append(lines, line)
+	}
+	if err := json.Unmarshal(said, &event.Payload); err != nil {
+		t.Fatal(err)
+	}
+	event.Payload["lines"] = lines
+	payload, err := json.Marshal(event.Payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := consumer.Message{Raw: envelope.Raw{EventID: eventID, TenantID: tenant, AggregateVersion: 5, Payload: payload}}
+	return payload
+}
+
+// event delivers the acceptance as an event with this id.
+func (b bundle) event(t *testing.T, q acceptedQuote, eventID string) error {
+	t.Helper()
+	m := consumer.Message{Raw: envelope.Raw{EventID: eventID, TenantID: tenant, AggregateVersion: 5, Payload: onExample(t, q)}}
 	var outcome error
-	err = b.in(t, func(ctx context.Context, tx pgx.Tx) error {
-		outcome = b.onQuoteAccepted(ctx, tx, m)
+	err := b.in(t, func(ctx context.Context, tx pgx.Tx) error {
+		outcome = b.quoteSubscription().Handlers["QuoteAccepted"](ctx, tx, m)
 		if consumer.IsRejected(outcome) {
 			return nil
 		}
@@ -100,7 +127,7 @@ func (b bundle) event(t *testing.T, q quoteAccepted, eventID string) error {
 }
 
 // command sends the acceptance over the second channel.
-func (b bundle) command(t *testing.T, q quoteAccepted, key string) (int, map[string]any) {
+func (b bundle) command(t *testing.T, q acceptedQuote, key string) (int, map[string]any) {
 	t.Helper()
 	server := web.New(web.Config{Title: "test"})
 	server.Mount(b.Routes()...)
@@ -137,20 +164,20 @@ func TestCaptureIsIdempotentByEventAndByCommand(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		steps func(t *testing.T, b bundle, q quoteAccepted)
+		steps func(t *testing.T, b bundle, q acceptedQuote)
 	}{
-		{"the event, then another event of the same acceptance", func(t *testing.T, b bundle, q quoteAccepted) {
+		{"the event, then another event of the same acceptance", func(t *testing.T, b bundle, q acceptedQuote) {
 			t.Helper()
 			wantNil(t, b.event(t, q, "evt_1"))
 			wantNil(t, b.event(t, q, "evt_2"))
 		}},
-		{"the event, then the command", func(t *testing.T, b bundle, q quoteAccepted) {
+		{"the event, then the command", func(t *testing.T, b bundle, q acceptedQuote) {
 			t.Helper()
 			wantNil(t, b.event(t, q, "evt_1"))
 			wantStatus(t, b, q, "k1", 200)
 			wantStatus(t, b, q, "k2", 200)
 		}},
-		{"the command, then the event", func(t *testing.T, b bundle, q quoteAccepted) {
+		{"the command, then the event", func(t *testing.T, b bundle, q acceptedQuote) {
 			t.Helper()
 			wantStatus(t, b, q, "k1", 201)
 			wantNil(t, b.event(t, q, "evt_1"))
@@ -176,7 +203,7 @@ func wantNil(t *testing.T, err error) {
 	}
 }
 
-func wantStatus(t *testing.T, b bundle, q quoteAccepted, key string, want int) {
+func wantStatus(t *testing.T, b bundle, q acceptedQuote, key string, want int) {
 	t.Helper()
 	if status, answer := b.command(t, q, key); status != want || answer["orderId"] == "" {
 		t.Errorf("key %s: got %d %v, want %d", key, status, answer, want)
@@ -211,7 +238,7 @@ func TestCaptureByEventAndCommandAtOnce(t *testing.T) {
 func TestARefusedCaptureIsAResult(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	broken := acceptance(t, "q_1", func(q *quoteAccepted) { q.Lines[0].DependsOn = []string{"ql_1"} })
+	broken := acceptance(t, "q_1", func(q *acceptedQuote) { q.Lines[0].DependsOn = []string{"ql_1"} })
 	b.approve(t, broken)
 	if err := b.event(t, broken, "evt_1"); !consumer.IsRejected(err) {
 		t.Fatalf("got %v, want a rejection", err)
@@ -250,7 +277,7 @@ func TestASecondRevisionGivesNoSecondOrder(t *testing.T) {
 	q := acceptance(t, "q_1", nil)
 	b.approve(t, q)
 	wantNil(t, b.event(t, q, "evt_1"))
-	again := acceptance(t, "q_1", func(q *quoteAccepted) { q.QuoteRevision = 2 })
+	again := acceptance(t, "q_1", func(q *acceptedQuote) { q.QuoteRevision = 2 })
 	wantNil(t, b.event(t, again, "evt_2"))
 	b.wantOne(t)
 }

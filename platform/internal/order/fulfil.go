@@ -29,15 +29,15 @@ func (d *decision) request(l *line) {
 	due := d.now.Add(lineDue)
 	l.Attempt, l.StartedAt, l.RequestedAt, l.DueAt = 1, &d.now, &d.now, &due
 	l.FulfillmentRequestID = "ffr_" + envelope.NewID()
-	at := envelope.FormatTime(d.now)
-	d.recordLine(l, lineStarted, "OrderLineStarted", orderLineStarted{
-		d.OrderID, l.OrderLineID, d.QuoteID, d.CustomerID, l.OfferID, l.ProductCode, l.Action, l.Quantity, l.DependsOn, at,
+	d.recordLine(l, lineStarted, orderLineStarted{
+		OrderID: d.OrderID, OrderLineID: l.OrderLineID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, OfferID: l.OfferID,
+		ProductCode: l.ProductCode, Action: action(l.Action), Quantity: l.Quantity, SatisfiedDependencies: l.DependsOn, StartedAt: d.now,
 	})
-	d.recordLine(l, lineRequested, "OrderLineFulfillmentRequested", orderLineFulfillmentRequested{
+	d.recordLine(l, lineRequested, orderLineFulfillmentRequested{
 		OrderID: d.OrderID, OrderLineID: l.OrderLineID, QuoteID: d.QuoteID, QuoteLineID: l.QuoteLineID, CustomerID: d.CustomerID,
 		Attempt: l.Attempt, FulfillmentKind: "FULFIL", OfferID: l.OfferID, OfferName: l.OfferName, ProductCode: l.ProductCode,
-		Action: l.Action, Quantity: l.Quantity, Characteristics: l.Characteristics, DependsOn: l.DependsOn,
-		DependencyResults: d.results(l), Site: l.Site, RequestedAt: at, DueAt: envelope.FormatTime(due),
+		Action: action(l.Action), Quantity: l.Quantity, Characteristics: l.Characteristics, DependsOn: l.DependsOn,
+		DependencyResults: d.results(l), Site: l.Site, RequestedAt: d.now, DueAt: due,
 	})
 	d.requests = append(d.requests, Request{
 		TenantID: d.TenantID, OrderID: d.OrderID, LineID: l.OrderLineID, Attempt: l.Attempt, RequestedAt: d.now,
@@ -52,7 +52,10 @@ func (d *decision) results(l *line) []dependencyResult {
 		if delivered == nil {
 			delivered = map[string]string{}
 		}
-		all = append(all, dependencyResult{on, other.ProductCode, string(other.State), other.ExternalReference, delivered})
+		all = append(all, dependencyResult{
+			OrderLineID: on, ProductCode: other.ProductCode, State: orderLineState(other.State),
+			ExternalReference: present(other.ExternalReference), FulfilledCharacteristics: delivered,
+		})
 	}
 	return all
 }
@@ -81,12 +84,12 @@ func (d *decision) complete(r Result) bool {
 	}
 	payload := orderLineFulfillmentCompleted{
 		OrderID: d.OrderID, OrderLineID: l.OrderLineID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, Attempt: l.Attempt,
-		OfferID: l.OfferID, ProductCode: l.ProductCode, Action: l.Action, Quantity: l.Quantity,
+		OfferID: l.OfferID, ProductCode: l.ProductCode, Action: action(l.Action), Quantity: l.Quantity,
 		FulfillmentRequestID: l.FulfillmentRequestID, ExternalReference: l.ExternalReference,
-		FulfilledCharacteristics: l.FulfilledCharacteristics, RequestedAt: envelope.FormatTime(*l.RequestedAt),
-		CompletedAt: envelope.FormatTime(d.now), Progress: d.progressWith(l, lineCompleted),
+		FulfilledCharacteristics: l.FulfilledCharacteristics, RequestedAt: *l.RequestedAt,
+		CompletedAt: d.now, Progress: d.progressWith(l, lineCompleted),
 	}
-	d.recordLine(l, lineCompleted, "OrderLineFulfillmentCompleted", payload)
+	d.recordLine(l, lineCompleted, payload)
 	d.requestReady()
 	d.finish()
 	return true
@@ -133,11 +136,14 @@ func (d *decision) finish() {
 	}
 	outcomes := make([]lineOutcome, len(d.Lines))
 	for i, l := range d.Lines {
-		outcomes[i] = lineOutcome{l.OrderLineID, l.OfferID, l.ProductCode, string(l.State), envelope.FormatTime(*l.EndedAt), l.ExternalReference}
+		outcomes[i] = lineOutcome{
+			OrderLineID: l.OrderLineID, OfferID: l.OfferID, ProductCode: l.ProductCode, State: orderLineState(l.State), EndedAt: *l.EndedAt,
+			ExternalReference: present(l.ExternalReference),
+		}
 	}
-	d.record(stateCompleted, "OrderCompleted", orderCompleted{
-		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, Currency: d.Currency, Totals: d.totals(), Outcome: d.Outcome,
-		CapturedAt: envelope.FormatTime(d.CapturedAt), CompletedAt: envelope.FormatTime(d.now), Lines: outcomes, Progress: p,
+	d.record(stateCompleted, orderCompleted{
+		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, Currency: d.Currency, Totals: d.totals(), Outcome: orderCompletedOutcome(d.Outcome),
+		CapturedAt: d.CapturedAt, CompletedAt: d.now, Lines: outcomes, Progress: p,
 		CommercialSnapshotHash: d.CommercialSnapshotHash,
 	})
 }

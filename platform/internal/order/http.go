@@ -18,7 +18,7 @@ type lineView struct {
 	OfferName         string   `json:"offerName"`
 	ProductCode       string   `json:"productCode"`
 	Action            string   `json:"action"`
-	Quantity          int64    `json:"quantity"`
+	Quantity          int      `json:"quantity"`
 	Required          bool     `json:"required"`
 	State             string   `json:"state"`
 	Attempt           int      `json:"attempt"`
@@ -100,7 +100,7 @@ func rejected(reasonCode, detail string) *web.Problem {
 // captureCommand is the second channel of the same use case. It may overtake
 // the events of the quote; an approval that was not seen yet is therefore no
 // final refusal here, while it is one for an event, which comes in order.
-func (s *Service) captureCommand(ctx context.Context, tx pgx.Tx, c web.Call[quoteAccepted]) (reply web.Reply[captureResponse], err error) {
+func (s *Service) captureCommand(ctx context.Context, tx pgx.Tx, c web.Call[acceptedQuote]) (reply web.Reply[captureResponse], err error) {
 	facts, err := findCapture(ctx, tx, c.Tenant, c.Body)
 	switch {
 	case err != nil:
@@ -126,7 +126,7 @@ func (s *Service) captureCommand(ctx context.Context, tx pgx.Tx, c web.Call[quot
 	return reply, nil
 }
 
-func (s *Service) refuseCommand(ctx context.Context, tx pgx.Tx, c web.Call[quoteAccepted], r refusedCapture) (reply web.Reply[captureResponse], err error) {
+func (s *Service) refuseCommand(ctx context.Context, tx pgx.Tx, c web.Call[acceptedQuote], r refusedCapture) (reply web.Reply[captureResponse], err error) {
 	reply.Problem = rejected(r.reasonCode, r.detail)
 	if r.reasonCode == reasonNotApproved {
 		reply.Problem.Retryable = true

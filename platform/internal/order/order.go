@@ -1,11 +1,9 @@
 package order
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
-	"factline.dev/envelope"
 	"factline.dev/platform/internal/money"
 	"factline.dev/platform/internal/web"
 )
@@ -83,9 +81,9 @@ type line struct {
 	OfferName                string            `db:"offer_name"`
 	ProductCode              string            `db:"product_code"`
 	Action                   string            `db:"action"`
-	Quantity                 int64             `db:"quantity"`
+	Quantity                 int               `db:"quantity"`
 	Characteristics          map[string]string `db:"characteristics"`
-	Site                     json.RawMessage   `db:"site"`
+	Site                     *site             `db:"site"`
 	Required                 bool              `db:"required"`
 	State                    LineState         `db:"state"`
 	Attempt                  int               `db:"attempt"`
@@ -108,8 +106,14 @@ type line struct {
 // event is a fact that a decision found. from and to are of the line where it
 // names one, of the order otherwise.
 type event struct {
-	kind, lineID, from, to string
-	payload                any
+	lineID, from, to string
+	payload          fact
+}
+
+// fact is the payload of an event, a generated type that knows its contract.
+type fact interface {
+	EventType() string
+	EventVersion() int
 }
 
 // decision is an order on its way to a new version.
@@ -126,15 +130,15 @@ func decide(o aggregate, actor string, now time.Time, sourceEventID string) *dec
 	return &decision{aggregate: o, actor: actor, sourceEventID: sourceEventID, now: now, before: o.Version}
 }
 
-func (d *decision) record(to State, kind string, payload any) {
-	d.events = append(d.events, event{kind: kind, from: string(d.State), to: string(to), payload: payload})
+func (d *decision) record(to State, payload fact) {
+	d.events = append(d.events, event{from: string(d.State), to: string(to), payload: payload})
 	d.State = to
 	d.Version++
 	d.UpdatedAt = d.now
 }
 
-func (d *decision) recordLine(l *line, to LineState, kind string, payload any) {
-	d.events = append(d.events, event{kind: kind, lineID: l.OrderLineID, from: string(l.State), to: string(to), payload: payload})
+func (d *decision) recordLine(l *line, to LineState, payload fact) {
+	d.events = append(d.events, event{lineID: l.OrderLineID, from: string(l.State), to: string(to), payload: payload})
 	l.State, l.changed = to, true
 	d.Version++
 	d.UpdatedAt = d.now
@@ -142,8 +146,8 @@ func (d *decision) recordLine(l *line, to LineState, kind string, payload any) {
 
 func (d *decision) totals() totals {
 	return totals{
-		OneTimeTotal: d.OneTimeTotal, RecurringTotal: d.RecurringTotal, ListOneTimeTotal: d.ListOneTimeTotal,
-		ListRecurringTotal: d.ListRecurringTotal, DiscountPercent: d.DiscountPercent,
+		OneTimeTotal: d.OneTimeTotal, RecurringTotal: d.RecurringTotal, ListOneTimeTotal: new(d.ListOneTimeTotal),
+		ListRecurringTotal: new(d.ListRecurringTotal), DiscountPercent: new(d.DiscountPercent),
 	}
 }
 
@@ -182,17 +186,18 @@ func (d *decision) guardValidation() (bool, error) {
 // validate decides whether the order can be fulfilled.
 func (d *decision) validate(creditHold bool) []violation {
 	violations := d.violations(creditHold)
-	at := envelope.FormatTime(d.now)
 	if len(violations) > 0 {
 		d.ReasonCode = violations[0].Code
-		d.record(stateValidationFailed, "OrderValidationFailed", orderValidationFailed{d.OrderID, d.QuoteID, d.CustomerID, violations, at})
+		d.record(stateValidationFailed, orderValidationFailed{
+			OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, Violations: violations, FailedAt: d.now,
+		})
 		return violations
 	}
 	d.ValidatedAt, d.ReasonCode = &d.now, ""
-	d.record(stateValidated, "OrderValidated", orderValidated{
-		d.OrderID, d.QuoteID, d.CustomerID, len(d.Lines),
-		[]string{"PRODUCTS_SUPPORTED", "DEPENDENCIES_INSIDE_ORDER", "INSTALLED_REFERENCES", "CUSTOMER_CREDIT"},
-		at,
+	d.record(stateValidated, orderValidated{
+		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, LineCount: len(d.Lines),
+		Checks:      []string{"PRODUCTS_SUPPORTED", "DEPENDENCIES_INSIDE_ORDER", "INSTALLED_REFERENCES", "CUSTOMER_CREDIT"},
+		ValidatedAt: d.now,
 	})
 	return nil
 }
@@ -209,7 +214,9 @@ func (d *decision) proceed(creditHold bool) []violation {
 
 func (d *decision) violations(creditHold bool) []violation {
 	var all []violation
-	add := func(code, path, message string) { all = append(all, violation{code, path, message}) }
+	add := func(code, path, message string) {
+		all = append(all, violation{Code: code, Path: path, Message: message})
+	}
 	if creditHold {
 		add("CUSTOMER_CREDIT_HOLD", "customerId", "The customer's credit is on hold.")
 	}
@@ -246,17 +253,18 @@ func (d *decision) guardActivation() (bool, error) {
 func (d *decision) activate() {
 	d.ActivatedAt = &d.now
 	d.plan()
-	lines := make([]activatedLine, len(d.Lines))
+	lines := make([]orderLine, len(d.Lines))
 	for i, l := range d.Lines {
-		lines[i] = activatedLine{
-			l.OrderLineID, l.QuoteLineID, l.OfferID, l.OfferName, l.ProductCode, l.Action, l.Quantity, l.DependsOn, l.Required,
-			l.GroupNo, l.WaveNo, l.OneTimeTotal, l.RecurringTotal,
+		lines[i] = orderLine{
+			OrderLineID: l.OrderLineID, QuoteLineID: l.QuoteLineID, OfferID: l.OfferID, OfferName: l.OfferName, ProductCode: l.ProductCode,
+			Action: action(l.Action), Quantity: l.Quantity, DependsOn: l.DependsOn, Required: l.Required, GroupNo: l.GroupNo, WaveNo: l.WaveNo,
+			OneTimeTotal: l.OneTimeTotal, RecurringTotal: l.RecurringTotal,
 		}
 	}
-	d.record(stateActive, "OrderActivated", orderActivated{
+	d.record(stateActive, orderActivated{
 		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, Currency: d.Currency, Totals: d.totals(), Lines: lines,
-		CommercialSnapshotHash: d.CommercialSnapshotHash, RequestedCompletionDate: d.RequestedCompletionDate,
-		ActivatedAt: envelope.FormatTime(d.now),
+		CommercialSnapshotHash: d.CommercialSnapshotHash, RequestedCompletionDate: present(d.RequestedCompletionDate),
+		ActivatedAt: d.now,
 	})
 }
 
@@ -313,7 +321,8 @@ func (d *decision) submit() {
 	groups, waves := d.groupCount()
 	due := d.now.Add(time.Duration(waves) * lineDue)
 	d.SubmittedAt, d.DueAt = &d.now, &due
-	d.record(stateInFulfillment, "OrderSubmittedForFulfillment", orderSubmittedForFulfillment{
-		d.OrderID, d.QuoteID, d.CustomerID, len(d.Lines), groups, envelope.FormatTime(due), envelope.FormatTime(d.now),
+	d.record(stateInFulfillment, orderSubmittedForFulfillment{
+		OrderID: d.OrderID, QuoteID: d.QuoteID, CustomerID: d.CustomerID, LineCount: len(d.Lines), GroupCount: groups,
+		DueAt: due, SubmittedAt: d.now,
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func captured(t *testing.T, change func(*quoteAccepted)) *decision {
+func captured(t *testing.T, change func(*acceptedQuote)) *decision {
 	t.Helper()
 	return capture(tenant, "user_1", acceptance(t, "q_1", change), noon, "evt_1")
 }
@@ -19,7 +19,7 @@ func captured(t *testing.T, change func(*quoteAccepted)) *decision {
 func kinds(d *decision) []string {
 	names := make([]string, len(d.events))
 	for i, e := range d.events {
-		names[i] = e.kind
+		names[i] = e.payload.EventType()
 	}
 	return names
 }
@@ -107,14 +107,14 @@ func TestValidation(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		hold   bool
-		change func(*quoteAccepted)
+		change func(*acceptedQuote)
 		want   string
 	}{
 		{"a sound order", false, nil, ""},
 		{"credit on hold", true, nil, "CUSTOMER_CREDIT_HOLD"},
-		{"a product nobody fulfils", false, func(q *quoteAccepted) { q.Lines[1].ProductCode = "TELEX" }, "PRODUCT_NOT_SUPPORTED"},
-		{"a change of nothing", false, func(q *quoteAccepted) { q.Lines[1].Action = "MODIFY" }, "INSTALLED_REFERENCE_MISSING"},
-		{"a removal of something installed", false, func(q *quoteAccepted) {
+		{"a product nobody fulfils", false, func(q *acceptedQuote) { q.Lines[1].ProductCode = "TELEX" }, "PRODUCT_NOT_SUPPORTED"},
+		{"a change of nothing", false, func(q *acceptedQuote) { q.Lines[1].Action = "MODIFY" }, "INSTALLED_REFERENCE_MISSING"},
+		{"a removal of something installed", false, func(q *acceptedQuote) {
 			q.Lines[1].Action, q.Lines[1].Characteristics = "REMOVE", map[string]string{installedReference: "X-1"}
 		}, ""},
 	} {
@@ -173,7 +173,7 @@ func guardResult(open bool, err error) string {
 
 func TestGroupsAndWaves(t *testing.T) {
 	t.Parallel()
-	d := captured(t, func(q *quoteAccepted) {
+	d := captured(t, func(q *acceptedQuote) {
 		more := q.Lines[0]
 		more.QuoteLineID = "ql_4"
 		q.Lines = append(q.Lines, more)
@@ -192,7 +192,7 @@ func TestGroupsAndWaves(t *testing.T) {
 func TestTimersCompleteLinesOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	q := acceptance(t, "q_1", func(q *quoteAccepted) { q.Lines[1].DependsOn = []string{} })
+	q := acceptance(t, "q_1", func(q *acceptedQuote) { q.Lines[1].DependsOn = []string{} })
 	b.approve(t, q)
 	wantNil(t, b.event(t, q, "evt_1"))
 	err := b.in(t, func(ctx context.Context, tx pgx.Tx) error {

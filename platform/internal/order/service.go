@@ -86,64 +86,79 @@ func (s *Service) Run(ctx context.Context) error {
 
 func (s *Service) now() time.Time { return s.host.Now().UTC().Truncate(time.Millisecond) }
 
-// quoteStates is the state that each event leaves a quote in. An event of
-// quote-service that gets its contract later gets its line here then.
-func quoteStates() map[string]string {
-	return map[string]string{
-		"QuoteDraftCreated": "DRAFT", "QuoteDraftUpdated": "DRAFT", "QuotePriced": "PRICED", "QuotePricingFailed": "DRAFT",
-		"QuoteSubmitted": "SUBMITTED", "QuoteApprovalRequested": "PENDING_APPROVAL", "QuoteApproved": "APPROVED",
-		"QuoteCancelled": "CANCELLED", "QuoteConverted": "CONVERTED", "QuoteConversionRejected": "CONVERSION_REJECTED",
-	}
+// quoteFact is what a mirror learns from an event of a quote. What the event does
+// not say stays empty.
+type quoteFact struct {
+	quoteID      string
+	revision     int
+	snapshotHash string
+	approvalMode approvalMode
 }
 
+// mirror handles an event that leaves a quote in a state.
+func mirror[P any](state string, fact func(P) quoteFact) consumer.Handler {
+	return consumer.Handle(func(ctx context.Context, tx pgx.Tx, e envelope.Event[P]) error {
+		return saveMirror(ctx, tx, e.TenantID, e.AggregateVersion, fact(e.Payload), state)
+	})
+}
+
+// quoteSubscription mirrors every event of a quote. One that gets its contract
+// later gets its line here then.
 func (s *Service) quoteSubscription() consumer.Subscription {
-	handlers := map[string]consumer.Handler{"QuoteAccepted": s.onQuoteAccepted}
-	for eventType, state := range quoteStates() {
-		handlers[eventType] = consumer.Handle(func(ctx context.Context, tx pgx.Tx, e envelope.Event[quoteFact]) error {
-			return saveMirror(ctx, tx, e, state)
-		})
+	bare := func(quoteID string, revision int) quoteFact { return quoteFact{quoteID: quoteID, revision: revision} }
+	return consumer.Subscription{Topic: quoteTopic, Mode: consumer.Ordered, Handlers: map[string]consumer.Handler{
+		"QuoteDraftCreated":  mirror("DRAFT", func(p quoteDraftCreated) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteDraftUpdated":  mirror("DRAFT", func(p quoteDraftUpdated) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuotePriced":        mirror("PRICED", func(p quotePriced) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuotePricingFailed": mirror("DRAFT", func(p quotePricingFailed) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteSubmitted": mirror("SUBMITTED", func(p quoteSubmitted) quoteFact {
+			return quoteFact{p.QuoteID, p.QuoteRevision, p.CommercialSnapshotHash, ""}
+		}),
+		"QuoteApprovalRequested": mirror("PENDING_APPROVAL", func(p quoteApprovalRequested) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteApproved": mirror("APPROVED", func(p quoteApproved) quoteFact {
+			return quoteFact{p.QuoteID, p.QuoteRevision, p.CommercialSnapshotHash, p.ApprovalMode}
+		}),
+		"QuoteAccepted":           consumer.Handle(s.onQuoteAccepted),
+		"QuoteCancelled":          mirror("CANCELLED", func(p quoteCancelled) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteConverted":          mirror("CONVERTED", func(p quoteConverted) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteConversionRejected": mirror("CONVERSION_REJECTED", func(p quoteConversionRejected) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+	}}
+}
+
+func (s *Service) onQuoteAccepted(ctx context.Context, tx pgx.Tx, e envelope.Event[quoteAccepted]) error {
+	q := accepted(e.Payload)
+	facts, err := findCapture(ctx, tx, e.TenantID, q)
+	if err != nil {
+		return err
 	}
-	return consumer.Subscription{Topic: quoteTopic, Mode: consumer.Ordered, Handlers: handlers}
+	fact := quoteFact{quoteID: q.QuoteID, revision: q.QuoteRevision, snapshotHash: q.CommercialSnapshotHash}
+	if err := saveMirror(ctx, tx, e.TenantID, e.AggregateVersion, fact, "ACCEPTED"); err != nil {
+		return err
+	}
+	return s.captureEvent(ctx, tx, e.TenantID, e.EventID, q, facts)
 }
 
-func (s *Service) onQuoteAccepted(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
-	return consumer.Handle(func(ctx context.Context, tx pgx.Tx, e envelope.Event[quoteAccepted]) error {
-		facts, err := findCapture(ctx, tx, e.TenantID, e.Payload)
-		if err != nil {
-			return err
-		}
-		fact, err := envelope.As[quoteFact](m.Raw)
-		if err != nil {
-			return err
-		}
-		if err := saveMirror(ctx, tx, fact, "ACCEPTED"); err != nil {
-			return err
-		}
-		return s.captureEvent(ctx, tx, e, facts)
-	})(ctx, tx, m)
-}
-
-func (s *Service) captureEvent(ctx context.Context, tx pgx.Tx, e envelope.Event[quoteAccepted], facts captureFacts) error {
+func (s *Service) captureEvent(ctx context.Context, tx pgx.Tx, tenant, eventID string, q acceptedQuote, facts captureFacts) error {
 	if facts.orderID != "" || facts.reasonCode != "" {
 		return nil
 	}
-	refused, err := captureRules(e.Payload, facts.known, facts.creditHold)
+	refused, err := captureRules(q, facts.known, facts.creditHold)
 	if err != nil {
 		return consumer.Permanent(err)
 	}
 	if refused != nil {
-		if err := s.refuse(ctx, tx, e.TenantID, e.Payload, *refused, e.EventID); err != nil {
+		if err := s.refuse(ctx, tx, tenant, q, *refused, eventID); err != nil {
 			return err
 		}
-		return consumer.Rejected(fmt.Errorf("order: capture quote %s: %s", e.Payload.QuoteID, refused.reasonCode))
+		return consumer.Rejected(fmt.Errorf("order: capture quote %s: %s", q.QuoteID, refused.reasonCode))
 	}
-	_, err = s.capture(ctx, tx, e.TenantID, serviceActor, e.Payload, facts.creditHold, e.EventID)
+	_, err = s.capture(ctx, tx, tenant, serviceActor, q, facts.creditHold, eventID)
 	return err
 }
 
 // capture stores the order of an accepted quote, as far as it gets without
 // anybody else: a step that only this service takes needs no event between.
-func (s *Service) capture(ctx context.Context, tx pgx.Tx, tenant, actor string, q quoteAccepted, creditHold bool, sourceID string) (*decision, error) {
+func (s *Service) capture(ctx context.Context, tx pgx.Tx, tenant, actor string, q acceptedQuote, creditHold bool, sourceID string) (*decision, error) {
 	d := capture(tenant, actor, q, s.now(), sourceID)
 	d.proceed(creditHold)
 	batch := &pgx.Batch{}
@@ -156,7 +171,7 @@ func (s *Service) capture(ctx context.Context, tx pgx.Tx, tenant, actor string, 
 }
 
 // refuse stores that an accepted quote gives no order, and tells others.
-func (s *Service) refuse(ctx context.Context, tx pgx.Tx, tenant string, q quoteAccepted, r refusedCapture, sourceID string) error {
+func (s *Service) refuse(ctx context.Context, tx pgx.Tx, tenant string, q acceptedQuote, r refusedCapture, sourceID string) error {
 	d := &decision{now: s.now()}
 	row := captureRow{id: "ocap_" + envelope.NewID(), tenant: tenant, sourceEventID: sourceID, state: "REJECTED", refused: r}
 	batch := &pgx.Batch{}
@@ -165,17 +180,12 @@ func (s *Service) refuse(ctx context.Context, tx pgx.Tx, tenant string, q quoteA
 		return err
 	}
 	return s.outbox.Append(ctx, tx, outbox.Event{
-		Type: "OrderCaptureRejected", TenantID: tenant, AggregateID: q.QuoteID, OccurredAt: d.now,
+		Type: orderCaptureRejected{}.EventType(), TenantID: tenant, AggregateID: q.QuoteID, OccurredAt: d.now,
 		Payload: orderCaptureRejected{
-			CaptureID: row.id, QuoteID: q.QuoteID, QuoteRevision: q.QuoteRevision, CustomerID: q.CustomerID, ReasonCode: r.reasonCode,
-			Detail: r.detail, SourceEventID: sourceID, AcceptedBy: q.AcceptedBy, RejectedAt: envelope.FormatTime(d.now),
+			CaptureID: row.id, QuoteID: q.QuoteID, QuoteRevision: q.QuoteRevision, CustomerID: q.CustomerID, ReasonCode: orderCaptureRejectedReasonCode(r.reasonCode),
+			Detail: r.detail, SourceEventID: sourceID, AcceptedBy: q.AcceptedBy, RejectedAt: d.now,
 		},
 	})
-}
-
-// ownEvent is what this service reads of its own events.
-type ownEvent struct {
-	OrderID string `json:"orderId"`
 }
 
 // orderSubscription needs no order: the step looks at the state, which was
@@ -186,7 +196,7 @@ func (s *Service) orderSubscription() consumer.Subscription {
 	}}
 }
 
-func (s *Service) onOrderActivated(ctx context.Context, tx pgx.Tx, e envelope.Event[ownEvent]) error {
+func (s *Service) onOrderActivated(ctx context.Context, tx pgx.Tx, e envelope.Event[orderActivated]) error {
 	o, err := find(ctx, tx, "lock_order", e.TenantID, e.Payload.OrderID)
 	if err != nil {
 		return err

@@ -77,13 +77,13 @@ func (b bundle) count(t *testing.T, sql string) (n int) {
 
 // acceptance is a valid QuoteAccepted of three lines, the third on the second on
 // the first.
-func acceptance(t *testing.T, quoteID string, change func(*quoteAccepted)) quoteAccepted {
+func acceptance(t *testing.T, quoteID string, change func(*acceptedQuote)) acceptedQuote {
 	t.Helper()
-	q := quoteAccepted{
+	q := acceptedQuote{
 		QuoteID: quoteID, QuoteRevision: 1, CustomerID: "cust_1", Currency: "EUR", SalesChannel: "WEB", AcceptedBy: "cust_1",
 		AcceptedAt: "2026-07-02T11:59:59.000Z", AcceptedEvidenceRef: "evidence://quotes/1", ValidUntil: "2026-08-01T00:00:00.000Z",
 		PriceBookID: "pb_1", PriceBookVersion: 1, DiscountPolicyVersion: 1,
-		Totals: totals{OneTimeTotal: money.MustParse("30.00"), RecurringTotal: money.MustParse("3.30")},
+		Totals: acceptedTotals{OneTimeTotal: money.MustParse("30.00"), RecurringTotal: money.MustParse("3.30")},
 	}
 	for i, product := range []string{"INTERNET_ACCESS", "ROUTER", "SECURITY"} {
 		l := quotedLine{

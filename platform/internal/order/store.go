@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"factline.dev/envelope"
 	"factline.dev/internal/named"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/web"
@@ -83,7 +82,7 @@ type captureFacts struct {
 
 // findCapture locks the quote's mirror, so that the event and the command of one
 // acceptance cannot decide at once.
-func findCapture(ctx context.Context, tx pgx.Tx, tenant string, q quoteAccepted) (f captureFacts, err error) {
+func findCapture(ctx context.Context, tx pgx.Tx, tenant string, q acceptedQuote) (f captureFacts, err error) {
 	args := named.Args{"tenant_id": tenant, "quote_id": q.QuoteID, "quote_revision": q.QuoteRevision, "customer_id": q.CustomerID}
 	batch := &pgx.Batch{}
 	batch.Queue(statement("lock_mirror"), args).Query(func(rows pgx.Rows) error {
@@ -111,13 +110,13 @@ func findCreditHold(ctx context.Context, tx pgx.Tx, o aggregate) (hold bool, err
 	return hold, nil
 }
 
-func saveMirror(ctx context.Context, tx pgx.Tx, e envelope.Event[quoteFact], state string) error {
+func saveMirror(ctx context.Context, tx pgx.Tx, tenant string, version int64, f quoteFact, state string) error {
 	_, err := tx.Exec(ctx, statement("upsert_mirror"), named.Args{
-		"tenant_id": e.TenantID, "quote_id": e.Payload.QuoteID, "revision": e.Payload.QuoteRevision, "version": e.AggregateVersion,
-		"approval_mode": e.Payload.ApprovalMode, "snapshot_hash": e.Payload.CommercialSnapshotHash, "state": state,
+		"tenant_id": tenant, "quote_id": f.quoteID, "revision": f.revision, "version": version,
+		"approval_mode": string(f.approvalMode), "snapshot_hash": f.snapshotHash, "state": state,
 	})
 	if err != nil {
-		return fmt.Errorf("order: mirror quote %s: %w", e.Payload.QuoteID, err)
+		return fmt.Errorf("order: mirror quote %s: %w", f.quoteID, err)
 	}
 	return nil
 }
@@ -128,7 +127,7 @@ type captureRow struct {
 	refused                                   refusedCapture
 }
 
-func (r captureRow) queue(batch *pgx.Batch, q quoteAccepted, d *decision) {
+func (r captureRow) queue(batch *pgx.Batch, q acceptedQuote, d *decision) {
 	batch.Queue(statement("insert_capture"), named.Args{
 		"capture_id": r.id, "tenant_id": r.tenant, "quote_id": q.QuoteID, "quote_revision": q.QuoteRevision,
 		"source_event_id": r.sourceEventID, "state": r.state, "order_id": r.orderID, "reason_code": r.refused.reasonCode,
@@ -155,7 +154,7 @@ func queueTransitions(batch *pgx.Batch, d *decision) {
 	var lines, from, to, kinds []string
 	for i, e := range d.events {
 		versions = append(versions, d.before+int64(i)+1)
-		lines, from, to, kinds = append(lines, e.lineID), append(from, e.from), append(to, e.to), append(kinds, e.kind)
+		lines, from, to, kinds = append(lines, e.lineID), append(from, e.from), append(to, e.to), append(kinds, e.payload.EventType())
 	}
 	batch.Queue(statement("insert_transitions"), named.Args{
 		"order_id": d.OrderID, "tenant_id": d.TenantID, "actor_id": d.actor, "at": d.now, "source_event_id": d.sourceEventID,
@@ -213,7 +212,8 @@ func outboxEvents(d *decision) []outbox.Event {
 	events := make([]outbox.Event, len(d.events))
 	for i, e := range d.events {
 		events[i] = outbox.Event{
-			Type: e.kind, TenantID: d.TenantID, AggregateID: d.OrderID, ExpectedVersion: &d.before, OccurredAt: d.now, Payload: e.payload,
+			Type: e.payload.EventType(), Version: e.payload.EventVersion(), TenantID: d.TenantID, AggregateID: d.OrderID,
+			ExpectedVersion: &d.before, OccurredAt: d.now, Payload: e.payload,
 		}
 	}
 	return events

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"factline.dev/envelope"
 )
 
 // line is one row of the order lines. The json names are the columns.
@@ -45,36 +43,35 @@ type lines map[lineKey]*line
 
 // apply gives one event its effect on the rows. It is pure; an event that a row
 // has already seen does not change it.
-func (ls lines) apply(e envelope.Event[fact]) {
-	f := e.Payload
-	switch e.EventType {
-	case "OrderCaptured":
-		for _, l := range f.LineSummaries {
+func (ls lines) apply(e fact) {
+	switch p := e.Payload.(type) {
+	case orderCaptured:
+		for _, l := range p.LineSummaries {
 			ls.change(e, l.OrderLineID, func(row *line) {
-				row.OfferID, row.Action, row.State = l.OfferID, l.Action, "PENDING"
+				row.OfferID, row.Action, row.State = l.OfferID, string(l.Action), "PENDING"
 			})
 		}
-	case "OrderActivated":
-		for _, l := range f.Lines {
+	case orderActivated:
+		for _, l := range p.Lines {
 			ls.change(e, l.OrderLineID, func(row *line) {
 				row.ProductCode, row.Required, row.GroupNo, row.WaveNo, row.DependsOn = &l.ProductCode, &l.Required, &l.GroupNo, &l.WaveNo, l.DependsOn
 			})
 		}
-	case "OrderLineStarted":
-		ls.change(e, f.OrderLineID, func(row *line) { row.State, row.StartedAt = "STARTED", f.StartedAt })
-	case "OrderLineFulfillmentRequested":
-		ls.change(e, f.OrderLineID, func(row *line) {
-			row.State, row.Attempt, row.RequestedAt, row.DueAt = "REQUESTED", f.Attempt, f.RequestedAt, f.DueAt
+	case orderLineStarted:
+		ls.change(e, p.OrderLineID, func(row *line) { row.State, row.StartedAt = "STARTED", &p.StartedAt })
+	case orderLineFulfillmentRequested:
+		ls.change(e, p.OrderLineID, func(row *line) {
+			row.State, row.Attempt, row.RequestedAt, row.DueAt = "REQUESTED", p.Attempt, &p.RequestedAt, &p.DueAt
 		})
-	case "OrderLineFulfillmentCompleted":
-		ls.change(e, f.OrderLineID, func(row *line) {
-			row.State, row.EndedAt, row.ExternalReference = "COMPLETED", f.CompletedAt, &f.ExternalReference
+	case orderLineFulfillmentCompleted:
+		ls.change(e, p.OrderLineID, func(row *line) {
+			row.State, row.EndedAt, row.ExternalReference = "COMPLETED", &p.CompletedAt, &p.ExternalReference
 		})
 	}
 }
 
-func (ls lines) change(e envelope.Event[fact], id string, set func(*line)) {
-	key := lineKey{e.Payload.OrderID, id}
+func (ls lines) change(e fact, id string, set func(*line)) {
+	key := lineKey{e.AggregateID, id}
 	row := ls[key]
 	if row == nil {
 		row = &line{TenantID: e.TenantID, OrderID: key.orderID, OrderLineID: id}
@@ -88,7 +85,7 @@ func (ls lines) change(e envelope.Event[fact], id string, set func(*line)) {
 }
 
 // applyLines gives events of one tenant their effect on a line table.
-func applyLines(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, events []envelope.Event[fact]) error {
+func applyLines(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, events []fact) error {
 	found, err := findLines(ctx, tx, table, tenant, orderIDs(events))
 	if err != nil {
 		return err

@@ -3,8 +3,10 @@ package projection
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
 	"factline.dev/migrate"
+	"factline.dev/platform/contracts"
 	"factline.dev/platform/internal/database"
 )
 
@@ -62,6 +65,42 @@ func TestEveryStatementPrepares(t *testing.T) {
 	}
 }
 
+// onExample is the payload of an event's example with some fields replaced.
+func onExample(kind, fields string) json.RawMessage {
+	text, err := fs.ReadFile(contracts.FS(), "events/oms.order.events/"+kind+"/examples/full.json")
+	var event struct{ Payload any }
+	var over any
+	if err := errors.Join(err, json.Unmarshal(text, &event), json.Unmarshal([]byte(fields), &over)); err != nil {
+		panic(err)
+	}
+	payload, err := json.Marshal(merge(event.Payload, over))
+	if err != nil {
+		panic(err)
+	}
+	return payload
+}
+
+// merge lays one value over another; elements of a list over its first.
+func merge(base, over any) any {
+	switch over := over.(type) {
+	case map[string]any:
+		fields, _ := base.(map[string]any)
+		merged := maps.Clone(fields)
+		for name, value := range over {
+			merged[name] = merge(fields[name], value)
+		}
+		return merged
+	case []any:
+		elements, _ := base.([]any)
+		for i, value := range over {
+			if _, ok := value.(map[string]any); ok {
+				over[i] = merge(elements[0], value)
+			}
+		}
+	}
+	return over
+}
+
 // life is what an order of two lines emits, from version 1.
 func life(orderID string) []consumer.Message {
 	line := func(n int, more string) string {
@@ -87,7 +126,7 @@ func life(orderID string) []consumer.Message {
 		all = append(all, consumer.Message{Raw: envelope.Raw{
 			EventID: fmt.Sprintf("evt_%s_%d", orderID, i+1), EventType: s.kind, EventVersion: 1, TenantID: tenant, AggregateType: "Order",
 			AggregateID: orderID, AggregateVersion: int64(i + 1), OccurredAt: time.Date(2026, 7, 2, 12, 0, i, 0, time.UTC),
-			Payload: json.RawMessage(`{"orderId":"` + orderID + `",` + s.body + `}`),
+			Payload: onExample(s.kind, `{"orderId":"`+orderID+`",`+s.body+`}`),
 		}})
 	}
 	return all

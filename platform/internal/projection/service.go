@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/consumer"
-	"factline.dev/envelope"
 	"factline.dev/outbox"
 	"factline.dev/platform/internal/database"
 	"factline.dev/platform/internal/host"
@@ -97,21 +96,6 @@ func liveTables(ctx context.Context, tx pgx.Tx) (summaryTable, lineTable pgx.Ide
 	return summaryTable, lineTable, err
 }
 
-func decode(ms []consumer.Message) ([]envelope.Event[fact], error) {
-	events := make([]envelope.Event[fact], 0, len(ms))
-	for _, m := range ms {
-		if m.AggregateType != orderAggregate {
-			continue
-		}
-		e, err := envelope.As[fact](m.Raw)
-		if err != nil {
-			return nil, consumer.Permanent(err)
-		}
-		events = append(events, e)
-	}
-	return events, nil
-}
-
 // Replays are the read models of this service as replay rebuilds them, beside
 // the tables that are live in tx.
 func Replays(ctx context.Context, tx pgx.Tx) ([]replay.Projection, error) {
@@ -125,7 +109,7 @@ func Replays(ctx context.Context, tx pgx.Tx) ([]replay.Projection, error) {
 	}, nil
 }
 
-type applyTable func(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, events []envelope.Event[fact]) error
+type applyTable func(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, events []fact) error
 
 func replayOf(name string, live pgx.Identifier, createSQL string, apply applyTable) replay.Projection {
 	return replay.Projection{

@@ -54,6 +54,9 @@ func liveTable(ctx context.Context, tx pgx.Tx, projection string) (pgx.Identifie
 // save upserts rows, all in one statement; a row that the table has at that
 // version or later stays.
 func save[T any](ctx context.Context, tx pgx.Tx, name string, table pgx.Identifier, rows []T) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	text, err := json.Marshal(rows)
 	if err == nil {
 		_, err = tx.Exec(ctx, on(table, name), pgx.NamedArgs{"rows": string(text)})

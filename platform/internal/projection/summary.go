@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/consumer"
-	"factline.dev/envelope"
 	"factline.dev/platform/internal/money"
 )
 
@@ -50,47 +49,53 @@ type summary struct {
 
 // apply brings the row to the event's version. It is pure, and an event that the
 // row has already seen changes nothing.
-func (s *summary) apply(e envelope.Event[fact]) {
+func (s *summary) apply(e fact) {
 	if e.AggregateVersion <= s.LastVersion {
 		return
 	}
-	f := e.Payload
 	s.LastVersion, s.SourceEventID, s.UpdatedAt = e.AggregateVersion, e.EventID, e.OccurredAt.UTC()
-	switch e.EventType {
-	case "OrderCaptured":
-		s.captured(e)
-	case "OrderValidated":
-		s.State, s.ValidatedAt, s.ReasonCode = "VALIDATED", f.ValidatedAt, nil
-	case "OrderValidationFailed":
+	switch p := e.Payload.(type) {
+	case orderCaptured:
+		s.TenantID = e.TenantID
+		s.captured(p)
+	case orderValidated:
+		s.State, s.ValidatedAt, s.ReasonCode = "VALIDATED", &p.ValidatedAt, nil
+	case orderValidationFailed:
 		s.State = "VALIDATION_FAILED"
-		if len(f.Violations) > 0 {
-			s.ReasonCode = &f.Violations[0].Code
+		if len(p.Violations) > 0 {
+			s.ReasonCode = &p.Violations[0].Code
 		}
-	case "OrderActivated":
-		s.State, s.ActivatedAt = "ACTIVE", f.ActivatedAt
-	case "OrderSubmittedForFulfillment":
-		s.State, s.SubmittedAt, s.DueAt = "IN_FULFILLMENT", f.SubmittedAt, f.DueAt
-	case "OrderCompleted":
-		s.State, s.CompletedAt, s.Outcome = "COMPLETED", f.CompletedAt, &f.Outcome
-	}
-	if p := f.Progress; p != nil {
-		s.LinesTotal, s.LinesOpen, s.LinesCompleted = p.LinesTotal, p.LinesOpen, p.LinesCompleted
-		s.LinesFailed, s.LinesWaived, s.LinesCancelled = p.LinesFailed, p.LinesWaived, p.LinesCancelled
+	case orderActivated:
+		s.State, s.ActivatedAt = "ACTIVE", &p.ActivatedAt
+	case orderSubmittedForFulfillment:
+		s.State, s.SubmittedAt, s.DueAt = "IN_FULFILLMENT", &p.SubmittedAt, &p.DueAt
+	case orderLineFulfillmentCompleted:
+		s.progressed(p.Progress)
+	case orderCompleted:
+		s.State, s.CompletedAt, s.Outcome = "COMPLETED", &p.CompletedAt, new(string(p.Outcome))
+		s.progressed(p.Progress)
 	}
 }
 
-func (s *summary) captured(e envelope.Event[fact]) {
-	f := e.Payload
-	s.TenantID, s.OrderID, s.QuoteID, s.CustomerID = e.TenantID, f.OrderID, f.QuoteID, f.CustomerID
-	s.SalesChannel, s.Currency, s.State, s.CapturedAt = f.SalesChannel, f.Currency, "CAPTURED", f.CapturedAt
-	s.OneTimeTotal, s.RecurringTotal = f.Totals.OneTimeTotal, f.Totals.RecurringTotal
-	s.CommercialSnapshotHash = f.CommercialSnapshotHash
+func (s *summary) progressed(p progress) {
+	s.LinesTotal, s.LinesOpen, s.LinesCompleted = p.LinesTotal, p.LinesOpen, p.LinesCompleted
+	s.LinesFailed, s.LinesWaived, s.LinesCancelled = p.LinesFailed, p.LinesWaived, p.LinesCancelled
+}
+
+func (s *summary) captured(p orderCaptured) {
+	s.OrderID, s.QuoteID, s.CustomerID, s.Currency = p.OrderID, p.QuoteID, p.CustomerID, p.Currency
+	s.State, s.CapturedAt = "CAPTURED", p.CapturedAt
+	if p.SalesChannel != nil {
+		s.SalesChannel = string(*p.SalesChannel)
+	}
+	s.OneTimeTotal, s.RecurringTotal = p.Totals.OneTimeTotal, p.Totals.RecurringTotal
+	s.CommercialSnapshotHash = p.CommercialSnapshotHash
 	// lineCount is an optional field of the contract; the summaries are not.
-	s.LinesTotal, s.LinesOpen = len(f.LineSummaries), len(f.LineSummaries)
+	s.LinesTotal, s.LinesOpen = len(p.LineSummaries), len(p.LineSummaries)
 }
 
 // applySummaries gives events of one tenant their effect on a summary table.
-func applySummaries(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, events []envelope.Event[fact]) error {
+func applySummaries(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant string, events []fact) error {
 	found, err := findSummaries(ctx, tx, table, tenant, orderIDs(events))
 	if err != nil {
 		return err
@@ -100,12 +105,12 @@ func applySummaries(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant
 		rows[found[i].OrderID] = &found[i]
 	}
 	for _, e := range events {
-		row := rows[e.Payload.OrderID]
+		row := rows[e.AggregateID]
 		if row == nil {
 			if row = new(summary); e.EventType != "OrderCaptured" {
-				return consumer.Permanent(fmt.Errorf("projection: apply %s to order %s: its OrderCaptured was never applied; rebuild the projection", e.EventType, e.Payload.OrderID))
+				return consumer.Permanent(fmt.Errorf("projection: apply %s to order %s: its OrderCaptured was never applied; rebuild the projection", e.EventType, e.AggregateID))
 			}
-			rows[e.Payload.OrderID] = row
+			rows[e.AggregateID] = row
 		}
 		row.apply(e)
 	}
@@ -120,11 +125,11 @@ func findSummaries(ctx context.Context, tx pgx.Tx, table pgx.Identifier, tenant 
 	return pgx.CollectRows(rows, pgx.RowToStructByName[summary])
 }
 
-func orderIDs(events []envelope.Event[fact]) []string {
+func orderIDs(events []fact) []string {
 	seen := make(map[string]bool, len(events))
 	var ids []string
 	for _, e := range events {
-		if id := e.Payload.OrderID; !seen[id] {
+		if id := e.AggregateID; !seen[id] {
 			seen[id] = true
 			ids = append(ids, id)
 		}

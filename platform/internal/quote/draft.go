@@ -1,7 +1,6 @@
 package quote
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,11 +27,11 @@ type item struct {
 	OfferName       string            `json:"offerName"`
 	ProductID       string            `json:"productId"`
 	ProductCode     string            `json:"productCode"`
-	Quantity        int64             `json:"quantity"`
+	Quantity        int               `json:"quantity"`
 	Characteristics map[string]string `json:"characteristics"`
 	DependsOn       []string          `json:"dependsOn"`
 	Required        bool              `json:"required"`
-	Site            json.RawMessage   `json:"site,omitempty"`
+	Site            *site             `json:"site,omitempty"`
 }
 
 // entitlement is what this service mirrors of a customer.
@@ -95,7 +94,7 @@ func draft(tenant, actor string, r draftRequest, m mirrors, now time.Time) (*dec
 	d := decide(aggregate{
 		QuoteID: "q_" + envelope.NewID(), TenantID: tenant, QuoteNumber: fmt.Sprintf("Q-%d-%06d", now.Year(), m.quoteNumber),
 		Revision: 1, CustomerID: r.CustomerID, Currency: r.Currency, PriceBookCode: m.entitlement.PriceBookCode,
-		SalesChannel: r.SalesChannel, State: stateNone, ValidUntil: now.AddDate(0, 0, days), CreatedAt: now, Lines: lines,
+		SalesChannel: salesChannel(r.SalesChannel), State: stateNone, ValidUntil: now.AddDate(0, 0, days), CreatedAt: now, Lines: lines,
 	}, actor, now)
 	d.created()
 	d.applyPrice(m)
@@ -163,7 +162,7 @@ func linesOf(c configuration, selected draftLine) []line {
 		}
 		l := line{
 			QuoteLineID: id, ConfigurationID: c.ConfigurationID, ConfigurationHash: c.ConfigurationHash, ItemID: it.ItemID,
-			OfferID: it.OfferID, OfferName: it.OfferName, ProductCode: it.ProductCode, Action: selected.Action, Quantity: it.Quantity,
+			OfferID: it.OfferID, OfferName: it.OfferName, ProductCode: it.ProductCode, Action: action(selected.Action), Quantity: it.Quantity,
 			Characteristics: it.Characteristics, DependsOn: []string{}, Required: it.Required, Site: it.Site,
 		}
 		if selected.ManualDiscountPercent != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/envelope"
+	"factline.dev/platform/internal/money"
 	"factline.dev/platform/internal/web"
 )
 
@@ -19,7 +20,7 @@ type lineView struct {
 	OfferName       string            `json:"offerName"`
 	ProductCode     string            `json:"productCode"`
 	Action          string            `json:"action"`
-	Quantity        int64             `json:"quantity"`
+	Quantity        int               `json:"quantity"`
 	Characteristics map[string]string `json:"characteristics"`
 	DependsOn       []string          `json:"dependsOn"`
 	Required        bool              `json:"required"`
@@ -39,7 +40,7 @@ type view struct {
 	SalesChannel           string           `json:"salesChannel"`
 	PriceBookCode          string           `json:"priceBookCode"`
 	ValidUntil             string           `json:"validUntil"`
-	Totals                 *totals          `json:"totals,omitempty" doc:"Absent until priced"`
+	Totals                 *totalsView      `json:"totals,omitempty" doc:"Absent until priced"`
 	ApprovalSignals        *approvalSignals `json:"approvalSignals,omitempty"`
 	ApprovalMode           string           `json:"approvalMode,omitempty"`
 	CommercialSnapshotHash string           `json:"commercialSnapshotHash,omitempty" doc:"What an acceptance must repeat"`
@@ -52,20 +53,28 @@ type view struct {
 	Lines                  []lineView       `json:"lines,omitempty" doc:"Absent in lists"`
 }
 
+type totalsView struct {
+	OneTimeTotal       money.Amount `json:"oneTimeTotal"`
+	RecurringTotal     money.Amount `json:"recurringTotal"`
+	ListOneTimeTotal   money.Amount `json:"listOneTimeTotal"`
+	ListRecurringTotal money.Amount `json:"listRecurringTotal"`
+	DiscountPercent    money.Amount `json:"discountPercent"`
+}
+
 func viewOf(q aggregate) view {
 	v := view{
 		QuoteID: q.QuoteID, QuoteNumber: q.QuoteNumber, Revision: q.Revision, Version: q.Version, State: string(q.State),
-		CustomerID: q.CustomerID, Currency: q.Currency, SalesChannel: q.SalesChannel, PriceBookCode: q.PriceBookCode,
-		ValidUntil: envelope.FormatTime(q.ValidUntil), ApprovalSignals: q.ApprovalSignals, ApprovalMode: q.ApprovalMode,
+		CustomerID: q.CustomerID, Currency: q.Currency, SalesChannel: string(q.SalesChannel), PriceBookCode: q.PriceBookCode,
+		ValidUntil: envelope.FormatTime(q.ValidUntil), ApprovalSignals: q.ApprovalSignals, ApprovalMode: string(q.ApprovalMode),
 		CommercialSnapshotHash: q.CommercialSnapshotHash, AcceptedBy: q.AcceptedBy, AcceptedAt: timeText(q.AcceptedAt),
 		OrderID: q.OrderID, ReasonCode: q.ReasonCode, CreatedAt: envelope.FormatTime(q.CreatedAt), UpdatedAt: envelope.FormatTime(q.UpdatedAt),
 	}
 	if q.PricedAt != nil {
-		v.Totals = &totals{q.OneTimeTotal, q.RecurringTotal, q.ListOneTimeTotal, q.ListRecurringTotal, q.DiscountPercent}
+		v.Totals = &totalsView{q.OneTimeTotal, q.RecurringTotal, q.ListOneTimeTotal, q.ListRecurringTotal, q.DiscountPercent}
 	}
 	for _, l := range q.Lines {
 		v.Lines = append(v.Lines, lineView{
-			l.QuoteLineID, l.ConfigurationID, l.ItemID, l.OfferID, l.OfferName, l.ProductCode, l.Action, l.Quantity,
+			l.QuoteLineID, l.ConfigurationID, l.ItemID, l.OfferID, l.OfferName, l.ProductCode, string(l.Action), l.Quantity,
 			l.Characteristics, l.DependsOn, l.Required, l.OneTimeTotal.String(), l.RecurringTotal.String(), l.DiscountPercent.String(),
 		})
 	}

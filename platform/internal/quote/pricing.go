@@ -45,7 +45,7 @@ type priceEntry struct {
 
 type priceTier struct {
 	TierNo          int           `json:"tierNo"`
-	MinQuantity     int64         `json:"minQuantity"`
+	MinQuantity     int           `json:"minQuantity"`
 	UnitPrice       *money.Amount `json:"unitPrice,omitempty"`
 	DiscountPercent *money.Amount `json:"discountPercent,omitempty"`
 }
@@ -59,7 +59,7 @@ type discountPolicy struct {
 // pricingLine is what is priced.
 type pricingLine struct {
 	lineRef, offerID      string
-	quantity              int64
+	quantity              int
 	manualDiscountPercent money.Amount
 }
 
@@ -79,7 +79,7 @@ type adjustment struct {
 
 type charge struct {
 	ChargeType                             string
-	Quantity                               int64
+	Quantity                               int
 	ListUnit, NetUnit, ListTotal, NetTotal money.Amount
 	TierNo                                 int
 	Adjustments                            []adjustment
@@ -92,9 +92,14 @@ type pricedLine struct {
 	discountPercent                             money.Amount
 }
 
+// sums are the totals of a quote, all of them there.
+type sums struct {
+	OneTimeTotal, RecurringTotal, ListOneTimeTotal, ListRecurringTotal, DiscountPercent money.Amount
+}
+
 type pricing struct {
 	lines   []pricedLine
-	totals  totals
+	totals  sums
 	signals approvalSignals
 }
 
@@ -161,7 +166,7 @@ func (l *pricedLine) add(c charge) {
 }
 
 func priceCharge(in pricingInput, entry priceEntry, line pricingLine) charge {
-	quantity := money.Int(line.quantity)
+	quantity := money.Int(int64(line.quantity))
 	c := charge{ChargeType: entry.ChargeType, Quantity: line.quantity, ListUnit: entry.ListPrice, NetUnit: entry.ListPrice}
 	c.applyTier(entry)
 	if entry.ChargeType == chargeRecurring {
@@ -206,7 +211,7 @@ func (c *charge) applyTier(entry priceEntry) {
 }
 
 // reached returns the tiers up to the one the quantity falls in.
-func (e priceEntry) reached(quantity int64) []priceTier {
+func (e priceEntry) reached(quantity int) []priceTier {
 	n := 0
 	for n < len(e.Tiers) && e.Tiers[n].MinQuantity <= quantity {
 		n++
@@ -224,16 +229,16 @@ func (t priceTier) unit(list money.Amount) money.Amount {
 	return list
 }
 
-func slabUnit(reached []priceTier, list money.Amount, quantity int64) money.Amount {
-	total := money.Int(reached[0].MinQuantity - 1).Mul(list)
+func slabUnit(reached []priceTier, list money.Amount, quantity int) money.Amount {
+	total := money.Int(int64(reached[0].MinQuantity) - 1).Mul(list)
 	for i, tier := range reached {
 		end := quantity
 		if i+1 < len(reached) {
 			end = reached[i+1].MinQuantity - 1
 		}
-		total = total.Add(money.Int(end - tier.MinQuantity + 1).Mul(tier.unit(list)))
+		total = total.Add(money.Int(int64(end - tier.MinQuantity + 1)).Mul(tier.unit(list)))
 	}
-	return total.Div(money.Int(quantity)).Round(unitPlaces)
+	return total.Div(money.Int(int64(quantity))).Round(unitPlaces)
 }
 
 func percentOff(list, net money.Amount) money.Amount {
@@ -251,8 +256,8 @@ func discount(listOneTime, listRecurring, oneTime, recurring money.Amount) money
 	return percentOff(listOneTime.Add(listRecurring.Mul(months)), oneTime.Add(recurring.Mul(months)))
 }
 
-func totalsOf(lines []pricedLine) totals {
-	var t totals
+func totalsOf(lines []pricedLine) sums {
+	var t sums
 	for _, l := range lines {
 		t.OneTimeTotal = t.OneTimeTotal.Add(l.oneTime)
 		t.RecurringTotal = t.RecurringTotal.Add(l.recurring)

@@ -46,7 +46,7 @@ func input(contract string, lines ...pricingLine) pricingInput {
 	}
 }
 
-func of(offer string, quantity int64, manual string) pricingLine {
+func of(offer string, quantity int, manual string) pricingLine {
 	return pricingLine{lineRef: "ql_1", offerID: offer, quantity: quantity, manualDiscountPercent: amount(manual)}
 }
 

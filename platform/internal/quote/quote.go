@@ -1,7 +1,6 @@
 package quote
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -48,7 +47,7 @@ type aggregate struct {
 	CustomerID             string           `db:"customer_id"`
 	Currency               string           `db:"currency"`
 	PriceBookCode          string           `db:"price_book_code"`
-	SalesChannel           string           `db:"sales_channel"`
+	SalesChannel           salesChannel     `db:"sales_channel"`
 	State                  State            `db:"state"`
 	ValidFrom              *time.Time       `db:"valid_from"`
 	ValidUntil             time.Time        `db:"valid_until"`
@@ -64,7 +63,7 @@ type aggregate struct {
 	ListRecurringTotal     money.Amount     `db:"list_recurring_total"`
 	DiscountPercent        money.Amount     `db:"discount_percent"`
 	ApprovalSignals        *approvalSignals `db:"approval_signals"`
-	ApprovalMode           string           `db:"approval_mode"`
+	ApprovalMode           approvalMode     `db:"approval_mode"`
 	ApprovalRequestID      string           `db:"approval_request_id"`
 	ApprovalCaseID         string           `db:"approval_case_id"`
 	ApprovedBy             string           `db:"approved_by"`
@@ -92,8 +91,8 @@ type line struct {
 	OfferID               string            `db:"offer_id"`
 	OfferName             string            `db:"offer_name"`
 	ProductCode           string            `db:"product_code"`
-	Action                string            `db:"action"`
-	Quantity              int64             `db:"quantity"`
+	Action                action            `db:"action"`
+	Quantity              int               `db:"quantity"`
 	Characteristics       map[string]string `db:"characteristics"`
 	DependsOn             []string          `db:"depends_on"`
 	Required              bool              `db:"required"`
@@ -101,14 +100,19 @@ type line struct {
 	OneTimeTotal          money.Amount      `db:"one_time_total"`
 	RecurringTotal        money.Amount      `db:"recurring_total"`
 	DiscountPercent       money.Amount      `db:"discount_percent"`
-	Site                  json.RawMessage   `db:"site"`
+	Site                  *site             `db:"site"`
 }
 
 // event is a fact that a decision found, with the step it stands for.
 type event struct {
-	kind     string
 	from, to State
-	payload  any
+	payload  fact
+}
+
+// fact is the payload of an event, a generated type that knows its contract.
+type fact interface {
+	EventType() string
+	EventVersion() int
 }
 
 // decision is a quote on its way to a new version: the state machine appends to
@@ -127,27 +131,41 @@ func decide(q aggregate, actor string, now time.Time) *decision {
 }
 
 // record moves the quote on and notes the event.
-func (d *decision) record(to State, kind string, payload any) {
-	d.events = append(d.events, event{kind: kind, from: d.State, to: to, payload: payload})
+func (d *decision) record(to State, payload fact) {
+	d.events = append(d.events, event{from: d.State, to: to, payload: payload})
 	d.State = to
 	d.Version++
 	d.UpdatedAt = d.now
 }
 
 func (d *decision) totals() totals {
-	return totals{d.OneTimeTotal, d.RecurringTotal, d.ListOneTimeTotal, d.ListRecurringTotal, d.DiscountPercent}
+	return totals{
+		OneTimeTotal: d.OneTimeTotal, RecurringTotal: d.RecurringTotal, ListOneTimeTotal: new(d.ListOneTimeTotal),
+		ListRecurringTotal: new(d.ListRecurringTotal), DiscountPercent: new(d.DiscountPercent),
+	}
+}
+
+// present is an optional text of an event, which is absent rather than empty.
+func present(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // created is the first step of a quote that draft has built.
 func (d *decision) created() {
-	drafts := make([]lineDraft, len(d.Lines))
+	drafts := make([]quoteLineDraft, len(d.Lines))
 	for i, l := range d.Lines {
-		drafts[i] = lineDraft{l.QuoteLineID, l.ConfigurationID, l.ConfigurationHash, l.ItemID, l.OfferID, l.Action, l.Quantity, l.ManualDiscountPercent}
+		drafts[i] = quoteLineDraft{
+			QuoteLineID: l.QuoteLineID, ConfigurationID: l.ConfigurationID, ConfigurationHash: l.ConfigurationHash, ItemID: l.ItemID,
+			OfferID: l.OfferID, Action: l.Action, Quantity: l.Quantity, ManualDiscountPercent: l.ManualDiscountPercent,
+		}
 	}
-	d.record(stateDraft, "QuoteDraftCreated", quoteDraftCreated{
+	d.record(stateDraft, quoteDraftCreated{
 		QuoteID: d.QuoteID, QuoteNumber: d.QuoteNumber, QuoteRevision: d.Revision, CustomerID: d.CustomerID,
 		Currency: d.Currency, PriceBookCode: d.PriceBookCode, SalesChannel: d.SalesChannel,
-		ValidUntil: envelope.FormatTime(d.ValidUntil), Lines: drafts, CreatedBy: d.actor,
+		ValidUntil: d.ValidUntil, Lines: drafts, CreatedBy: d.actor,
 	})
 }
 
@@ -161,18 +179,18 @@ func (d *decision) priced(p pricing, book priceBook, runID string) {
 	for i, l := range p.lines {
 		d.Lines[i].OneTimeTotal, d.Lines[i].RecurringTotal, d.Lines[i].DiscountPercent = l.oneTime, l.recurring, l.discountPercent
 	}
-	d.record(statePriced, "QuotePriced", quotePriced{
+	d.record(statePriced, quotePriced{
 		QuoteID: d.QuoteID, QuoteRevision: d.Revision, CustomerID: d.CustomerID, Currency: d.Currency,
 		PricingRunID: runID, PriceBookID: d.PriceBookID, PriceBookVersion: d.PriceBookVersion,
 		DiscountPolicyVersion: d.DiscountPolicyVersion, Totals: d.totals(), ApprovalSignals: p.signals,
-		PricedAt: envelope.FormatTime(d.now),
+		PricedAt: d.now,
 	})
 }
 
 // pricingFailed leaves the quote a draft.
 func (d *decision) pricingFailed(f *pricingFailure, runID string) {
 	d.ReasonCode = f.reasonCode
-	d.record(stateDraft, "QuotePricingFailed", quotePricingFailed{
+	d.record(stateDraft, quotePricingFailed{
 		QuoteID: d.QuoteID, QuoteRevision: d.Revision, CustomerID: d.CustomerID, PricingRunID: runID,
 		ReasonCode: f.reasonCode, Violations: f.violations,
 	})
@@ -223,41 +241,43 @@ func (d *decision) submit(m market) error {
 }
 
 func (d *decision) submitted() {
-	at := envelope.FormatTime(d.now)
-	d.record(stateSubmitted, "QuoteSubmitted", quoteSubmitted{
+	d.record(stateSubmitted, quoteSubmitted{
 		QuoteID: d.QuoteID, QuoteNumber: d.QuoteNumber, QuoteRevision: d.Revision, CustomerID: d.CustomerID,
-		Currency: d.Currency, SalesChannel: d.SalesChannel, Totals: d.totals(), ValidFrom: at,
-		ValidUntil: envelope.FormatTime(d.ValidUntil), ApprovalSignals: *d.ApprovalSignals,
+		Currency: d.Currency, SalesChannel: d.SalesChannel, Totals: d.totals(), ValidFrom: d.now,
+		ValidUntil: d.ValidUntil, ApprovalSignals: *d.ApprovalSignals,
 		CatalogVersionID: d.CatalogVersionID, PriceBookID: d.PriceBookID, PriceBookVersion: d.PriceBookVersion,
 		DiscountPolicyVersion: d.DiscountPolicyVersion, PricingRunID: d.PricingRunID,
-		CommercialSnapshotHash: d.CommercialSnapshotHash, Lines: d.summaries(), SubmittedBy: d.actor, SubmittedAt: at,
+		CommercialSnapshotHash: d.CommercialSnapshotHash, Lines: d.summaries(), SubmittedBy: d.actor, SubmittedAt: d.now,
 	})
 }
 
-func (d *decision) summaries() []lineSummary {
-	all := make([]lineSummary, len(d.Lines))
+func (d *decision) summaries() []quoteLineSummary {
+	all := make([]quoteLineSummary, len(d.Lines))
 	for i, l := range d.Lines {
-		all[i] = lineSummary{l.QuoteLineID, l.OfferID, l.OfferName, l.Action, l.Quantity, l.OneTimeTotal, l.RecurringTotal, l.DiscountPercent}
+		all[i] = quoteLineSummary{
+			QuoteLineID: l.QuoteLineID, OfferID: l.OfferID, OfferName: l.OfferName, Action: l.Action, Quantity: l.Quantity,
+			OneTimeTotal: l.OneTimeTotal, RecurringTotal: l.RecurringTotal, DiscountPercent: l.DiscountPercent,
+		}
 	}
 	return all
 }
 
 func (d *decision) approvalRequested() {
 	d.ApprovalRequestID = "aprq_" + envelope.NewID()
-	d.record(statePendingApproval, "QuoteApprovalRequested", quoteApprovalRequested{
-		QuoteID: d.QuoteID, QuoteRevision: d.Revision, QuoteVersion: d.Version + 1, ApprovalRequestID: d.ApprovalRequestID,
+	d.record(statePendingApproval, quoteApprovalRequested{
+		QuoteID: d.QuoteID, QuoteRevision: d.Revision, QuoteVersion: int(d.Version) + 1, ApprovalRequestID: d.ApprovalRequestID,
 		CustomerID: d.CustomerID, Currency: d.Currency, Totals: d.totals(), ApprovalSignals: *d.ApprovalSignals,
 		Lines: d.summaries(), SubmittedBy: d.SubmittedBy, CommercialSnapshotHash: d.CommercialSnapshotHash,
-		DueAt: envelope.FormatTime(d.now.Add(approvalDue)),
+		DueAt: d.now.Add(approvalDue),
 	})
 }
 
 func (d *decision) approvedAutomatically() {
 	d.ApprovalMode, d.ApprovedBy, d.ApprovedAt = "AUTO", serviceActor, &d.now
-	d.record(stateApproved, "QuoteApproved", quoteApproved{
+	d.record(stateApproved, quoteApproved{
 		QuoteID: d.QuoteID, QuoteRevision: d.Revision, CustomerID: d.CustomerID, Currency: d.Currency, Totals: d.totals(),
-		ApprovalMode: d.ApprovalMode, ApprovedBy: d.ApprovedBy, ApprovedAt: envelope.FormatTime(d.now),
-		DiscountPolicyVersion: d.DiscountPolicyVersion, ValidUntil: envelope.FormatTime(d.ValidUntil),
+		ApprovalMode: d.ApprovalMode, ApprovedBy: d.ApprovedBy, ApprovedAt: d.now,
+		DiscountPolicyVersion: d.DiscountPolicyVersion, ValidUntil: d.ValidUntil,
 		CommercialSnapshotHash: d.CommercialSnapshotHash,
 	})
 }
@@ -299,32 +319,34 @@ func (d *decision) accept(a acceptance) error {
 	}
 	d.AcceptedBy, d.AcceptedAt, d.RequestedCompletion = a.acceptedBy, &d.now, a.requestedCompletion
 	d.AcceptedEvidenceRef = fmt.Sprintf("evidence://quotes/%s/acceptance/%d", d.QuoteID, d.Revision)
-	d.record(stateAccepted, "QuoteAccepted", quoteAccepted{
+	d.record(stateAccepted, quoteAccepted{
 		QuoteID: d.QuoteID, QuoteNumber: d.QuoteNumber, QuoteRevision: d.Revision, CustomerID: d.CustomerID,
-		Currency: d.Currency, SalesChannel: d.SalesChannel, AcceptedBy: d.AcceptedBy, AcceptedAt: envelope.FormatTime(d.now),
-		AcceptedEvidenceRef: d.AcceptedEvidenceRef, ValidFrom: envelope.FormatTime(*d.ValidFrom),
-		ValidUntil: envelope.FormatTime(d.ValidUntil), CatalogVersionID: d.CatalogVersionID, PriceBookID: d.PriceBookID,
+		Currency: d.Currency, SalesChannel: d.SalesChannel, AcceptedBy: d.AcceptedBy, AcceptedAt: d.now,
+		AcceptedEvidenceRef: d.AcceptedEvidenceRef, ValidFrom: *d.ValidFrom,
+		ValidUntil: d.ValidUntil, CatalogVersionID: d.CatalogVersionID, PriceBookID: d.PriceBookID,
 		PriceBookVersion: d.PriceBookVersion, DiscountPolicyVersion: d.DiscountPolicyVersion, PricingRunID: d.PricingRunID,
 		Approval: d.evidence(), Totals: d.totals(), Lines: d.fullLines(),
-		CommercialSnapshotHash: d.CommercialSnapshotHash, RequestedCompletionDate: d.RequestedCompletion,
+		CommercialSnapshotHash: d.CommercialSnapshotHash, RequestedCompletionDate: present(d.RequestedCompletion),
 	})
 	return nil
 }
 
 func (d *decision) evidence() approvalEvidence {
 	return approvalEvidence{
-		ApprovalMode: d.ApprovalMode, ApprovalCaseID: d.ApprovalCaseID, ApprovedBy: d.ApprovedBy,
-		ApprovedAt:  envelope.FormatTime(*d.ApprovedAt),
-		EvidenceRef: fmt.Sprintf("evidence://policy/%s/%d", d.TenantID, d.DiscountPolicyVersion),
+		ApprovalMode: d.ApprovalMode, ApprovalCaseID: present(d.ApprovalCaseID), ApprovedBy: d.ApprovedBy,
+		ApprovedAt:  *d.ApprovedAt,
+		EvidenceRef: new(fmt.Sprintf("evidence://policy/%s/%d", d.TenantID, d.DiscountPolicyVersion)),
 	}
 }
 
-func (q *aggregate) fullLines() []fullLine {
-	all := make([]fullLine, len(q.Lines))
+func (q *aggregate) fullLines() []quoteLine {
+	all := make([]quoteLine, len(q.Lines))
 	for i, l := range q.Lines {
-		all[i] = fullLine{
-			l.QuoteLineID, l.ConfigurationID, l.ConfigurationHash, l.ItemID, l.OfferID, l.OfferName, l.ProductCode, l.Action,
-			l.Quantity, l.Characteristics, l.DependsOn, l.Required, l.OneTimeTotal, l.RecurringTotal, l.DiscountPercent, l.Site,
+		all[i] = quoteLine{
+			QuoteLineID: l.QuoteLineID, ConfigurationID: l.ConfigurationID, ConfigurationHash: l.ConfigurationHash, ItemID: l.ItemID,
+			OfferID: l.OfferID, OfferName: l.OfferName, ProductCode: l.ProductCode, Action: l.Action, Quantity: l.Quantity,
+			Characteristics: l.Characteristics, DependsOn: l.DependsOn, Required: l.Required, OneTimeTotal: l.OneTimeTotal,
+			RecurringTotal: l.RecurringTotal, DiscountPercent: l.DiscountPercent, Site: l.Site,
 		}
 	}
 	return all
@@ -342,9 +364,9 @@ func (d *decision) guardCancellation() error {
 
 func (d *decision) cancel(reasonCode, comment string) {
 	d.ReasonCode = reasonCode
-	d.record(stateCancelled, "QuoteCancelled", quoteCancelled{
+	d.record(stateCancelled, quoteCancelled{
 		QuoteID: d.QuoteID, QuoteRevision: d.Revision, CustomerID: d.CustomerID, LastState: string(d.State),
-		ReasonCode: reasonCode, Comment: comment, CancelledBy: d.actor, CancelledAt: envelope.FormatTime(d.now),
+		ReasonCode: reasonCode, Comment: present(comment), CancelledBy: d.actor, CancelledAt: d.now,
 	})
 }
 
@@ -358,9 +380,9 @@ func (d *decision) converted(orderID string) (bool, error) {
 		return false, fmt.Errorf("quote: convert %s: it is %s, not ACCEPTED; an order was captured that this quote does not know", d.QuoteID, d.State)
 	}
 	d.OrderID = orderID
-	d.record(stateConverted, "QuoteConverted", quoteConverted{
+	d.record(stateConverted, quoteConverted{
 		QuoteID: d.QuoteID, QuoteRevision: d.Revision, CustomerID: d.CustomerID, OrderID: orderID,
-		ConvertedAt: envelope.FormatTime(d.now),
+		ConvertedAt: d.now,
 	})
 	return true, nil
 }
@@ -369,10 +391,10 @@ func (d *decision) conversionRejected(r orderCaptureRejected) error {
 	if d.State != stateAccepted || d.Revision != r.QuoteRevision {
 		return fmt.Errorf("quote: reject conversion of %s: it is %s in revision %d, the capture was of revision %d", d.QuoteID, d.State, d.Revision, r.QuoteRevision)
 	}
-	d.ReasonCode = r.ReasonCode
-	d.record(stateConversionRejected, "QuoteConversionRejected", quoteConversionRejected{
+	d.ReasonCode = string(r.ReasonCode)
+	d.record(stateConversionRejected, quoteConversionRejected{
 		QuoteID: d.QuoteID, QuoteRevision: d.Revision, CustomerID: d.CustomerID, CaptureID: r.CaptureID,
-		ReasonCode: r.ReasonCode, Detail: r.Detail, RejectedAt: envelope.FormatTime(d.now),
+		ReasonCode: d.ReasonCode, Detail: present(r.Detail), RejectedAt: d.now,
 	})
 	return nil
 }
@@ -383,8 +405,8 @@ type snapshotLine struct {
 	ConfigurationHash string       `json:"configurationHash"`
 	ItemID            string       `json:"itemId"`
 	OfferID           string       `json:"offerId"`
-	Action            string       `json:"action"`
-	Quantity          int64        `json:"quantity"`
+	Action            action       `json:"action"`
+	Quantity          int          `json:"quantity"`
 	OneTimeTotal      money.Amount `json:"oneTimeTotal"`
 	RecurringTotal    money.Amount `json:"recurringTotal"`
 	DiscountPercent   money.Amount `json:"discountPercent"`

@@ -70,8 +70,8 @@ func drafted(t *testing.T, manual string) *decision {
 		quoteNumber: 7, configurations: map[string]configuration{"cfg_1": {
 			ConfigurationID: "cfg_1", CustomerID: "cust_1", ConfigurationHash: "sha256:1", State: "FINALIZED", ValidUntil: noon.AddDate(1, 0, 0),
 			Items: []item{
-				{ItemID: "ci_1", OfferID: "off_int500", OfferName: "Internet", ProductCode: "INTERNET_ACCESS", Quantity: 1, Required: true},
-				{ItemID: "ci_2", OfferID: "off_ip", OfferName: "IP", ProductCode: "STATIC_IP", Quantity: 8, DependsOn: []string{"ci_1"}},
+				{ItemID: "ci_1", OfferID: "off_int500", OfferName: "Internet", ProductCode: "INTERNET_ACCESS", Quantity: 1, Characteristics: map[string]string{}, Required: true},
+				{ItemID: "ci_2", OfferID: "off_ip", OfferName: "IP", ProductCode: "STATIC_IP", Quantity: 8, Characteristics: map[string]string{}, DependsOn: []string{"ci_1"}},
 			},
 		}},
 	}
@@ -88,7 +88,7 @@ func drafted(t *testing.T, manual string) *decision {
 func kinds(d *decision) []string {
 	names := make([]string, len(d.events))
 	for i, e := range d.events {
-		names[i] = e.kind
+		names[i] = e.payload.EventType()
 	}
 	return names
 }
@@ -240,7 +240,7 @@ func TestTheSnapshotHashCoversWhatIsSold(t *testing.T) {
 			t.Errorf("%s is not covered", name)
 		}
 	}
-	if hash(func(q *aggregate) { q.Lines[0].OfferName, q.Lines[0].Site = "another", []byte(`{}`) }) != same {
+	if hash(func(q *aggregate) { q.Lines[0].OfferName, q.Lines[0].Site = "another", &site{City: "Hamburg"} }) != same {
 		t.Error("names or sites are covered")
 	}
 }

@@ -118,7 +118,7 @@ func save(ctx context.Context, tx pgx.Tx, d *decision) error {
 	for i, e := range d.events {
 		batch.Queue(statement("insert_transition"), named.Args{
 			"quote_id": d.QuoteID, "version": d.before + int64(i) + 1, "tenant_id": d.TenantID,
-			"from_state": string(e.from), "to_state": string(e.to), "event_type": e.kind, "actor_id": d.actor, "at": d.now,
+			"from_state": string(e.from), "to_state": string(e.to), "event_type": e.payload.EventType(), "actor_id": d.actor, "at": d.now,
 		})
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
@@ -172,7 +172,7 @@ func appendEvents(ctx context.Context, tx pgx.Tx, ob *outbox.Outbox, d *decision
 	events := make([]outbox.Event, len(d.events))
 	for i, e := range d.events {
 		events[i] = outbox.Event{
-			Type: e.kind, TenantID: d.TenantID, AggregateID: d.QuoteID, ExpectedVersion: &d.before,
+			Type: e.payload.EventType(), Version: e.payload.EventVersion(), TenantID: d.TenantID, AggregateID: d.QuoteID, ExpectedVersion: &d.before,
 			OccurredAt: d.now, Payload: e.payload,
 		}
 	}

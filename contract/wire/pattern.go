@@ -1,4 +1,4 @@
-package contract
+package wire
 
 import (
 	"regexp"
@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a regular expression that tries the cheap way first: most patterns
+// Pattern is a regular expression that tries the cheap way first: most patterns
 // of a contract are a few runs of characters from end to end, and the machine
 // of package regexp is the dearest part of a validation.
-type pattern struct {
+type Pattern struct {
 	regexp *regexp.Regexp
 	runs   []run // nil when the pattern has another form
 }
@@ -20,11 +20,12 @@ type run struct {
 	min, max int       // max -1 for any number
 }
 
-func newPattern(re *regexp.Regexp) *pattern { return &pattern{regexp: re, runs: runsOf(re.String())} }
+// NewPattern returns the pattern of an expression.
+func NewPattern(re *regexp.Regexp) *Pattern { return &Pattern{regexp: re, runs: runsOf(re.String())} }
 
-// match takes as much as it can in every run. Where that leads to the end the
+// Match reports whether text matches. It takes as much as it can in every run. Where that leads to the end the
 // pattern matches, beyond doubt; where it does not, another way may.
-func (p *pattern) match(text []byte) bool {
+func (p *Pattern) Match(text []byte) bool {
 	return p.runs != nil && matchRuns(p.runs, text) || p.regexp.Match(text)
 }
 

@@ -1,4 +1,6 @@
-package contract
+// Package mutate breaks JSON documents at random, for tests that hold two readers
+// against each other.
+package mutate
 
 import (
 	"bytes"
@@ -73,20 +75,22 @@ func (n *tree) all() []*tree {
 	return found
 }
 
-// odd are values that schemas and readers like to get wrong.
-var odd = []string{
-	`null`, `true`, `false`, `0`, `-0`, `1`, `1.0`, `1e0`, `10e-1`, `1E+0`, `0.1`, `-1`, `2`, `1.5`, `1e999`, `1e-999`, `1e1000`,
-	`999999999999999999`, `1000000000000000000`, `9223372036854775808`, `1000000`, `1000001`, `1000000.0`, `01`, `+1`, `1.`, `.1`, `-`,
-	`""`, `"A"`, `"\u0041"`, `"ADD"`, `"\u0041DD"`, `"EUR"`, `"€€€"`, `"😀"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\ude00\ud83d"`, `"\ud800x"`,
-	`"\u00e4"`, `"é"`, `"\n"`, `"\x"`, `"\u12"`, `"a\/b"`, "\"\n\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\x7f\"", `"\u0000"`,
-	`"2026-02-29T00:00:00Z"`, `"2024-02-29T23:59:60Z"`, `"2024-02-29T23:59:59.123456789Z"`, `"2024-02-29t23:59:59z"`,
-	`"2024-04-31T00:00:00Z"`, `"2024-01-01T24:00:00Z"`, `"2024-01-01T00:00:00+01:00"`, `"2024-01-01T00:00:00.Z"`, `"0000-01-01T00:00:00Z"`,
-	`"2024-01-01T+1:00:00Z"`, `"2024-02-30"`, `"2024-12-31"`, `"2024-13-01"`, `"2026\u002d07-02"`, `"2024-01-01Z"`,
-	`"12.50"`, `"-12.50"`, `"12.5"`, `"12.50\n"`, `"12.5٣"`, `"A_B"`, `"DE"`, `"dE"`, `{}`, `[]`, `[null]`, `{"":0}`, `[[]]`, `["a","a"]`, `["a","\u0061"]`,
+// odd returns values that schemas and readers like to get wrong.
+func odd() []string {
+	return []string{
+		`null`, `true`, `false`, `0`, `-0`, `1`, `1.0`, `1e0`, `10e-1`, `1E+0`, `0.1`, `-1`, `2`, `1.5`, `1e999`, `1e-999`, `1e1000`,
+		`999999999999999999`, `1000000000000000000`, `9223372036854775808`, `1000000`, `1000001`, `1000000.0`, `01`, `+1`, `1.`, `.1`, `-`,
+		`""`, `"A"`, `"\u0041"`, `"ADD"`, `"\u0041DD"`, `"EUR"`, `"€€€"`, `"😀"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\ude00\ud83d"`, `"\ud800x"`,
+		`"\u00e4"`, `"é"`, `"\n"`, `"\x"`, `"\u12"`, `"a\/b"`, "\"\n\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\x7f\"", `"\u0000"`,
+		`"2026-02-29T00:00:00Z"`, `"2024-02-29T23:59:60Z"`, `"2024-02-29T23:59:59.123456789Z"`, `"2024-02-29t23:59:59z"`,
+		`"2024-04-31T00:00:00Z"`, `"2024-01-01T24:00:00Z"`, `"2024-01-01T00:00:00+01:00"`, `"2024-01-01T00:00:00.Z"`, `"0000-01-01T00:00:00Z"`,
+		`"2024-01-01T+1:00:00Z"`, `"2024-02-30"`, `"2024-12-31"`, `"2024-13-01"`, `"2026\u002d07-02"`, `"2024-01-01Z"`,
+		`"12.50"`, `"-12.50"`, `"12.5"`, `"12.50\n"`, `"12.5٣"`, `"A_B"`, `"DE"`, `"dE"`, `{}`, `[]`, `[null]`, `{"":0}`, `[[]]`, `["a","a"]`, `["a","\u0061"]`,
+	}
 }
 
-// mutate changes a valid document once or twice.
-func mutate(random *rand.Rand, text []byte) []byte {
+// Document changes a valid document once or twice.
+func Document(random *rand.Rand, text []byte) []byte {
 	root := parseTree(text)
 	for range 1 + random.IntN(2) {
 		all := root.all()
@@ -149,7 +153,7 @@ func oddName(random *rand.Rand) string {
 	return []string{`"x"`, `""`, `"\u0078"`, `"é"`, `"a\nb"`, `"payload"`, "\"\xff\""}[random.IntN(7)]
 }
 
-func oddTree(random *rand.Rand) *tree { return &tree{scalar: odd[random.IntN(len(odd))]} }
+func oddTree(random *rand.Rand) *tree { return &tree{scalar: odd()[random.IntN(len(odd()))]} }
 
 func mutateValue(random *rand.Rand, n *tree) {
 	switch random.IntN(12) {

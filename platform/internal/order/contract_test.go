@@ -1,0 +1,130 @@
+package order
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"factline.dev/consumer"
+	"factline.dev/contracttest"
+	"factline.dev/envelope"
+	"factline.dev/factlinetest"
+	"factline.dev/platform/internal/database"
+)
+
+func TestTheServiceKeepsItsContractsAsAConsumer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	kafka := factlinetest.Kafka(t)
+	kafka.CreateTopic(t, quoteTopic, 1, nil)
+	kafka.CreateTopic(t, orderTopic, 1, nil)
+	for group, subscription := range map[string]consumer.Subscription{QuoteGroup: b.quoteSubscription(), OrderGroup: b.orderSubscription()} {
+		broken, err := contracttest.Consumer{
+			Catalogue: b.host.Contracts,
+			Config: consumer.Config{
+				Group: group, Service: Name, Pool: b.pool, Brokers: kafka.Addrs(), Outbox: b.outbox, Contracts: b.host.Contracts,
+				Subscriptions: []consumer.Subscription{subscription},
+			},
+			Effects: effects, Before: b.activeBefore(t),
+		}.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, problem := range broken {
+			t.Errorf("%s: %s", group, problem)
+		}
+	}
+}
+
+// activeBefore makes the order that its own event is about.
+func (b bundle) activeBefore(t *testing.T) func(context.Context, *pgxpool.Pool, envelope.Raw) error {
+	t.Helper()
+	return func(_ context.Context, _ *pgxpool.Pool, e envelope.Raw) error {
+		if e.EventType != "OrderActivated" {
+			return nil
+		}
+		d := capture(tenant, serviceActor, acceptance(t, "q_"+envelope.NewID(), nil), noon, "evt_0")
+		captured, _ := d.events[0].payload.(orderCaptured)
+		d.OrderID, captured.OrderID = e.AggregateID, e.AggregateID
+		d.events[0].payload = captured
+		d.proceed(false)
+		return b.in(t, func(ctx context.Context, tx pgx.Tx) error { return b.store(ctx, tx, d) })
+	}
+}
+
+func effects(ctx context.Context, pool *pgxpool.Pool) (text string, err error) {
+	err = database.InTenant(ctx, pool, database.Platform, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT concat(
+			(SELECT string_agg(t::text, E'\n' ORDER BY t::text) FROM orders.mirror_quote t),
+			(SELECT string_agg(t::text, E'\n' ORDER BY t::text) FROM orders.order_capture t),
+			(SELECT string_agg(t::text, E'\n' ORDER BY t::text) FROM orders.sales_order t),
+			(SELECT count(*) FROM factline.outbox_event WHERE stamped))`).Scan(&text)
+	})
+	return text, err
+}
+
+func TestTheServiceKeepsItsContractsAsAProducer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	good := acceptance(t, "q_1", nil)
+	b.approve(t, good)
+	if err := b.event(t, good, "evt_1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.event(t, acceptance(t, "q_2", nil), "evt_2"); !consumer.IsRejected(err) {
+		t.Fatalf("an acceptance that nobody approved: %v", err)
+	}
+	hold := acceptance(t, "q_3", func(q *acceptedQuote) { q.Lines[1].ProductCode = "TELEX" })
+	b.approve(t, hold)
+	if err := b.event(t, hold, "evt_3"); err != nil {
+		t.Fatal(err)
+	}
+	b.fulfil(t, "q_1")
+	broken, types, err := contracttest.Produced(t.Context(), b.pool, b.host.Contracts, Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range broken {
+		t.Error(problem)
+	}
+	for _, e := range b.host.Contracts.Events() {
+		if e.OwnerService == Name && !slices.Contains(types, e.Type) && !slices.Contains(later(), e.Type) {
+			t.Errorf("%s was not produced", e.Type)
+		}
+	}
+}
+
+// later are events whose contracts stand before the service makes them.
+func later() []string { return nil }
+
+// fulfil brings the order of a quote to its end.
+func (b bundle) fulfil(t *testing.T, quoteID string) {
+	t.Helper()
+	err := b.in(t, func(ctx context.Context, tx pgx.Tx) error {
+		var id string
+		if err := tx.QueryRow(ctx, `SELECT order_id FROM orders.sales_order WHERE quote_id = $1`, quoteID).Scan(&id); err != nil {
+			return err
+		}
+		if err := b.onOrderActivated(ctx, tx, envelope.Event[orderActivated]{EventID: "evt_a", TenantID: tenant, Payload: orderActivated{OrderID: id}}); err != nil {
+			return err
+		}
+		for range 3 {
+			o, err := find(ctx, tx, "lock_order", tenant, id)
+			if err != nil {
+				return err
+			}
+			for _, l := range o.Lines {
+				if err := b.Complete(ctx, tx, tenant, id, serviceActor, Result{LineID: l.OrderLineID, Attempt: 1, ExternalReference: "X-1"}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
