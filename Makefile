@@ -29,6 +29,10 @@ test: ## Run every test, on a real PostgreSQL and the embedded broker
 test-large: ## Redrive 100,000 dead letters, killed half-way and resumed (about a minute)
 	FACTLINE_LARGE=1 $(GO) test -count=1 -v -run KilledHalfWay ./deadletter
 
+.PHONY: test-pairs
+test-pairs: ## Compare 100,000 random pairs of schemas and check every verdict (half a minute)
+	$(GO) test -count=1 -v -run RandomPairs ./contract/compat -pairs 100000
+
 .PHONY: test-race
 test-race: ## Run every test under the race detector (needs a C compiler)
 	$(GO) test -race -p 2 -timeout 15m ./...
