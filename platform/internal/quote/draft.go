@@ -102,7 +102,7 @@ func draft(tenant, actor string, r draftRequest, m mirrors, now time.Time) (*dec
 }
 
 func (d *decision) applyPrice(m mirrors) {
-	in := pricingInput{
+	in := calculationInput{
 		currency: d.Currency, at: d.now, book: *m.book, policy: m.policy,
 		contractDiscountPercent: m.entitlement.ContractDiscountPercent,
 	}

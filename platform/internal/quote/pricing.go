@@ -63,7 +63,7 @@ type pricingLine struct {
 	manualDiscountPercent money.Amount
 }
 
-type pricingInput struct {
+type calculationInput struct {
 	currency                string
 	at                      time.Time
 	book                    priceBook
@@ -114,7 +114,7 @@ func failPricing(code, path, message string) *pricingFailure {
 }
 
 // price is deterministic: the same input gives the same result.
-func price(in pricingInput) (pricing, *pricingFailure) {
+func price(in calculationInput) (pricing, *pricingFailure) {
 	switch {
 	case in.book.Currency != in.currency:
 		return pricing{}, failPricing("CURRENCY_MISMATCH", "currency", "The price book has another currency.")
@@ -137,7 +137,7 @@ func price(in pricingInput) (pricing, *pricingFailure) {
 	return p, nil
 }
 
-func priceLine(in pricingInput, line pricingLine) (pricedLine, *pricingFailure) {
+func priceLine(in calculationInput, line pricingLine) (pricedLine, *pricingFailure) {
 	priced := pricedLine{lineRef: line.lineRef}
 	for _, entry := range in.book.Entries {
 		if entry.OfferID != line.offerID {
@@ -165,7 +165,7 @@ func (l *pricedLine) add(c charge) {
 	l.recurring, l.listMonths = l.recurring.Add(c.NetTotal), l.listMonths.Add(c.ListTotal)
 }
 
-func priceCharge(in pricingInput, entry priceEntry, line pricingLine) charge {
+func priceCharge(in calculationInput, entry priceEntry, line pricingLine) charge {
 	quantity := money.Int(int64(line.quantity))
 	c := charge{ChargeType: entry.ChargeType, Quantity: line.quantity, ListUnit: entry.ListPrice, NetUnit: entry.ListPrice}
 	c.applyTier(entry)

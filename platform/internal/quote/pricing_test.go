@@ -39,8 +39,8 @@ func book() priceBook {
 	}
 }
 
-func input(contract string, lines ...pricingLine) pricingInput {
-	return pricingInput{
+func input(contract string, lines ...pricingLine) calculationInput {
+	return calculationInput{
 		currency: "EUR", at: noon, book: book(), contractDiscountPercent: amount(contract), lines: lines,
 		policy: discountPolicy{DiscountPolicyVersion: 4, AutoThresholdPercent: amount("15.00"), HardCapPercent: amount("45.00")},
 	}
@@ -55,7 +55,7 @@ func TestPriceGolden(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name                                     string
-		in                                       pricingInput
+		in                                       calculationInput
 		netUnit, oneTime, recurring, list, total string
 		tierNo                                   int
 	}{
@@ -113,7 +113,7 @@ func TestAdjustmentsAreEvidence(t *testing.T) {
 
 func TestPriceFailures(t *testing.T) {
 	t.Parallel()
-	change := func(fn func(*pricingInput)) pricingInput {
+	change := func(fn func(*calculationInput)) calculationInput {
 		in := input("0", of("off_int500", 1, "0"))
 		fn(&in)
 		return in
@@ -121,19 +121,19 @@ func TestPriceFailures(t *testing.T) {
 	ended := noon
 	for _, c := range []struct {
 		name string
-		in   pricingInput
+		in   calculationInput
 		want string
 	}{
 		{"an offer without price", input("0", of("off_unknown", 1, "0")), "OFFER_NOT_IN_PRICE_BOOK"},
 		{"a net price below the floor", input("0", of("off_int500", 1, "45.01")), "PRICE_BELOW_FLOOR"},
 		{"a net price at the floor", input("0", of("off_ip", 1, "45.00")), ""},
-		{"a discount above the hard cap where the floor allows it", change(func(in *pricingInput) {
+		{"a discount above the hard cap where the floor allows it", change(func(in *calculationInput) {
 			in.book.Entries[2].FloorPrice = amount("0.00")
 			in.lines = []pricingLine{of("off_ip", 1, "46.00")}
 		}), "DISCOUNT_ABOVE_HARD_CAP"},
-		{"another currency", change(func(in *pricingInput) { in.currency = "GBP" }), "CURRENCY_MISMATCH"},
-		{"a book of the future", change(func(in *pricingInput) { in.book.EffectiveFrom = noon.Add(1) }), "PRICE_BOOK_NOT_EFFECTIVE"},
-		{"a book of the past", change(func(in *pricingInput) { in.book.EffectiveTo = &ended }), "PRICE_BOOK_NOT_EFFECTIVE"},
+		{"another currency", change(func(in *calculationInput) { in.currency = "GBP" }), "CURRENCY_MISMATCH"},
+		{"a book of the future", change(func(in *calculationInput) { in.book.EffectiveFrom = noon.Add(1) }), "PRICE_BOOK_NOT_EFFECTIVE"},
+		{"a book of the past", change(func(in *calculationInput) { in.book.EffectiveTo = &ended }), "PRICE_BOOK_NOT_EFFECTIVE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
