@@ -161,6 +161,28 @@ func TestUnorderedPassesOverWhatItDoesNotHandle(t *testing.T) {
 	b.wantEffects("a/22", "a/24")
 }
 
+// Behind a member that died records are handled one by one, and those without
+// effect have none of their own that would bring their offset along.
+func TestWhatIsPassedOverAfterADeathIsStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	unordered := func(c *consumer.Config) { c.Subscriptions[0].Mode = consumer.Unordered }
+	stop := b.start(unordered)
+	b.send(order("a", 1))
+	b.wantNext(1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.pool.Exec(t.Context(), `UPDATE factline.consumer_offset SET member = 'died'`); err != nil {
+		t.Fatal(err)
+	}
+	b.start(unordered)
+	other := order("a", 2)
+	other.EventType = "OrderAudited"
+	b.send(other)
+	b.wantNext(2)
+}
+
 // In a backlog of records without effect there is no quiet moment, and a
 // partition may be given back right behind them: the offset is stored all the same.
 func TestWhatWasPassedOverIsStoredBeforeThePartitionIsGivenBack(t *testing.T) {

@@ -233,7 +233,7 @@ func (p *partition) handle() error {
 // handleAlone settles what one partition has. leave lets others begin, which
 // they shall not wait for once something went wrong here.
 func (p *partition) handleAlone(only *share, leave func()) error {
-	if only.careful {
+	if only.careful && !only.isEmpty() {
 		return p.oneByOne(only, true)
 	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
