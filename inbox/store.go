@@ -169,11 +169,13 @@ func (l *Loaded) lock(ctx context.Context, tx Querier, s Scope, view func(*pgx.B
 }
 
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
-	name, args := "lock_partitions", []any{s.Consumer, s.Topic, s.Partitions}
+	args := []any{s.Consumer, s.Topic, s.Partitions}
+	queue, lock, lockArgs := "queue_alone", "lock_partitions", args
 	if s.Member != "" {
-		name, args = "share_partitions", append(args, s.Member)
+		queue, lock, lockArgs = "queue_beside", "share_partitions", append(args, s.Member)
 	}
-	batch.Queue(statement(name), args...).Query(func(rows pgx.Rows) error {
+	batch.Queue(statement(queue), args...)
+	batch.Queue(statement(lock), lockArgs...).Query(func(rows pgx.Rows) error {
 		p := Progress{Topic: s.Topic}
 		_, err := pgx.ForEachRow(rows, []any{&p.Partition, &p.NextOffset, &p.CutStart}, func() error {
 			l.Progress[p.Partition], l.View.CutStart[p.Partition] = p, p.CutStart
