@@ -70,6 +70,11 @@ func (r *Runner) Own(ctx context.Context, topic string, fetched map[int32][]*kgo
 	return o, nil
 }
 
+// Enqueue hands on records that were fetched later.
+func (o *Owner) Enqueue(id int32, records []*kgo.Record) {
+	o.partitions[id].enqueue(records, 0, time.Now())
+}
+
 // Handle is one turn of a partition's goroutine.
 func (o *Owner) Handle(id int32) error { return o.partitions[id].handle() }
 

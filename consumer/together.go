@@ -124,6 +124,8 @@ func (s *session) once(ctx context.Context, stop <-chan struct{}, c *chunk) (*ru
 		defer func() { <-s.slots }()
 	case <-stop:
 		return nil, errStopping
+	case <-ctx.Done(): // another partition of the chunk is given back
+		return nil, errStopping
 	}
 	started := time.Now()
 	done, err := c.do(ctx)

@@ -148,6 +148,35 @@ func TestAPartitionGivenBackEndsASharedTransactionWithoutHarmToTheOthers(t *test
 	b.wantEffects("o0/1", "o0/2", "o1/1", "o1/2")
 }
 
+// A rebalance waited for a partition whose records were in a transaction that
+// waited for its turn, as long as handlers elsewhere took.
+func TestAPartitionGivenBackEndsASharedTransactionThatHasNotBegun(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.cfg.MaxConcurrentChunks, b.cfg.MaxChunkRecords = 1, 4
+	slow := newSlowKey("o0")
+	o := b.own(3, 2, slow.handle)
+	o.Enqueue(0, b.fetched(1, 4)[0][2:]) // a chunk of its own
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- o.Handle(0) }()
+	<-slow.entered
+	go func() { second <- o.Handle(1) }()
+	b.await("the others' records in hand", func() (bool, any) { return total(o.Waiting()) == 0, o.Waiting() })
+	o.GiveBack(2)
+	b.await("the end of what has not begun", func() (bool, any) {
+		select {
+		case err := <-second:
+			return err == nil, err
+		default:
+			return false, "it waits"
+		}
+	})
+	close(slow.leave)
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestTwoOwnersOfTheSamePartitionsShareNoEffect(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)

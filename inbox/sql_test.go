@@ -322,6 +322,59 @@ func TestTheTransactionsOfAMarkedMemberShareItsPartitions(t *testing.T) {
 	endThird()
 }
 
+// Whoever wanted the partition alone waited for as long as there was work: an
+// operator's skip and a redrive for minutes in a backlog.
+func TestWhoWaitsForAPartitionAloneComesBeforeLaterOnesThatShareIt(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t, migrated)
+	at := inbox.Progress{Topic: "orders", Partition: 3}
+	if err := inbox.StartPartition(t.Context(), pool, "s.orders.consumer", time.Now(), at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inbox.TakePartitions(t.Context(), pool, "s.orders.consumer", "one", []inbox.Progress{at}); err != nil {
+		t.Fatal(err)
+	}
+	load := func(member string) (end func(), loaded chan error) {
+		tx, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		end = func() { _ = tx.Rollback(context.Background()) }
+		t.Cleanup(end) // a failed test must not wait for its pool
+		loaded = make(chan error, 1)
+		go func() {
+			_, err := inbox.Load(context.Background(), tx, inbox.Scope{Consumer: "s.orders.consumer", Topic: "orders", Partitions: []int32{3}, Member: member}, nil, nil)
+			loaded <- err
+		}()
+		return end, loaded
+	}
+	waits := func(n int) {
+		factlinetest.Eventually(t, 20*time.Second, "transactions that wait for their turn", func() (bool, error) {
+			var waiting int
+			err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+			return waiting == n, err
+		})
+	}
+	endFirst, first := load("one")
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	endAlone, alone := load("")
+	waits(1)
+	endLater, later := load("one")
+	waits(2)
+	endFirst()
+	if err := <-alone; err != nil {
+		t.Fatal(err)
+	}
+	waits(1)
+	endAlone()
+	if err := <-later; err != nil {
+		t.Fatal(err)
+	}
+	endLater()
+}
+
 // Two transactions beside each other know nothing of an aggregate whose records
 // have several keys.
 func TestAGateThatAnotherOpenedMeanwhileIsNotOverwritten(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -169,11 +170,13 @@ func (l *Loaded) lock(ctx context.Context, tx Querier, s Scope, view func(*pgx.B
 }
 
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
-	name, args := "lock_partitions", []any{s.Consumer, s.Topic, s.Partitions}
+	place, member := []any{s.Consumer, s.Topic, s.Partitions}, []any(nil)
+	queue, lock := "queue_alone", "lock_partitions"
 	if s.Member != "" {
-		name, args = "share_partitions", append(args, s.Member)
+		queue, lock, member = "queue_beside", "share_partitions", []any{s.Member}
 	}
-	batch.Queue(statement(name), args...).Query(func(rows pgx.Rows) error {
+	batch.Queue(statement(queue), place...)
+	batch.Queue(statement(lock), slices.Concat(place, member)...).Query(func(rows pgx.Rows) error {
 		p := Progress{Topic: s.Topic}
 		_, err := pgx.ForEachRow(rows, []any{&p.Partition, &p.NextOffset, &p.CutStart}, func() error {
 			l.Progress[p.Partition], l.View.CutStart[p.Partition] = p, p.CutStart
