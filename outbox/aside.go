@@ -43,14 +43,7 @@ func (l *loop) sift() {
 		if c == nil || c.isRelease || lane.sending != nil || !lane.isOpen() || len(lane.shelves)+len(l.refusals) == 0 {
 			continue
 		}
-		var aside []asideRow
-		c.rows = slices.DeleteFunc(c.rows, func(r outRow) bool {
-			s, waits := l.shelfOf(lane, r)
-			if waits {
-				aside = append(aside, asideRow{r.position, s})
-			}
-			return waits
-		})
+		aside := l.takeWaiting(c)
 		if len(aside) == 0 {
 			continue
 		}
@@ -65,8 +58,23 @@ func (l *loop) sift() {
 	}
 }
 
-func (l *loop) shelfOf(lane *lane, r outRow) (shelf, bool) {
-	at := l.relay.partitions.shelf(r.topic, r.key)
+// takeWaiting takes out of a chunk what must wait behind a shelf, or has one that
+// is refused.
+func (l *loop) takeWaiting(c *chunk) (aside []asideRow) {
+	places := l.relay.partitions.shelves(c.rows)
+	kept := c.rows[:0]
+	for i, r := range c.rows {
+		if s, waits := l.shelfOf(c.lane, places[i]); waits {
+			aside = append(aside, asideRow{r.position, s})
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	c.rows = kept
+	return aside
+}
+
+func (l *loop) shelfOf(lane *lane, at shelf) (shelf, bool) {
 	if s, found := lane.shelfFor(at); found {
 		return s, true
 	}
@@ -77,9 +85,10 @@ func (l *loop) shelfOf(lane *lane, r outRow) (shelf, bool) {
 // topic or partition. All that is left of such a partition goes with it.
 func (l *loop) takeRefused(c *chunk) (aside []asideRow) {
 	refused := map[shelf]struct{}{}
-	for _, r := range c.rows {
+	places := l.relay.partitions.shelves(c.rows)
+	for i, r := range c.rows {
 		if why, found := c.unaccepted[fenceKey(r.topic, r.key)]; found {
-			at := l.relay.partitions.shelf(r.topic, r.key)
+			at := places[i]
 			refused[at] = struct{}{}
 			if l.refusals[at] == nil {
 				l.refuse(at, why)
@@ -87,18 +96,21 @@ func (l *loop) takeRefused(c *chunk) (aside []asideRow) {
 		}
 	}
 	c.unaccepted = nil
-	c.rows = slices.DeleteFunc(c.rows, func(r outRow) bool {
-		at := l.relay.partitions.shelf(r.topic, r.key)
-		_, waits := refused[at]
-		if waits {
-			at, _ = c.lane.shelfFor(at)
+	kept := c.rows[:0]
+	for i, r := range c.rows {
+		if _, waits := refused[places[i]]; waits {
+			at, _ := c.lane.shelfFor(places[i])
 			aside = append(aside, asideRow{r.position, at})
+		} else {
+			kept = append(kept, r)
 		}
-		return waits
-	})
+	}
+	c.rows = kept
 	return aside
 }
 
+// refuse notes that the broker has refused a shelf. No lane waits any longer for
+// it to get empty.
 func (l *loop) refuse(s shelf, why error) {
 	if l.refusals == nil {
 		l.refusals = map[shelf]*refusal{}
@@ -108,6 +120,11 @@ func (l *loop) refuse(s shelf, why error) {
 	}
 	l.refusals[s].failed(firstRetry, maxShelfRetry)
 	l.refusals[s].why = why
+	for _, lane := range l.lanes {
+		if state := lane.shelves[s]; state != nil {
+			state.isClosing = false
+		}
+	}
 }
 
 // nextShelf is which shelf is to be read next, and when: one that is accepted at
@@ -124,10 +141,13 @@ func (l *loop) nextShelf() (next *lane, from shelf, due time.Time) {
 		if lane.aside != nil || lane.isAsideSettling || !lane.canStart() || lane.isReleasing() {
 			continue
 		}
-		for s := range lane.shelves {
-			at := time.Time{}
+		for s, state := range lane.shelves {
+			if state.isEmpty && state.unrecorded > 0 {
+				continue
+			}
+			at := state.again.at
 			if refused := l.refusals[s]; refused != nil {
-				at = refused.at
+				at = latest(at, refused.at)
 				if _, isTried := tried[s]; isTried {
 					continue
 				}
@@ -178,17 +198,19 @@ func (l *loop) tookShelf(res readResult) {
 		if res.err != nil && !interrupted(res.err) {
 			l.relay.metrics.failure("read")
 			l.log.Warn("outbox events that were set aside are not read yet", "lane", lane.id, "topic", c.shelf.topic, "error", res.err)
-			l.refuse(c.shelf, res.err)
+			state.again.failed(firstRetry, maxRetry)
+			state.isClosing = false
 		}
 		return
 	}
+	state.again.succeeded()
 	got := &res.lanes[0]
 	isAccepted := l.refusals[c.shelf] == nil
-	if len(got.rows) == 0 {
+	if state.isEmpty = len(got.rows) == 0; state.isEmpty {
 		lane.aside = nil
 		if state.isClosing = state.isChanged && isAccepted; !state.isChanged {
 			delete(lane.shelves, c.shelf)
-			l.prune(c.shelf)
+			l.prune()
 		}
 		return
 	}
@@ -198,19 +220,23 @@ func (l *loop) tookShelf(res readResult) {
 	got.memory = nil
 }
 
-// prune forgets the refusal of what no lane has to try any more.
-func (l *loop) prune(s shelf) {
-	for _, lane := range l.lanes {
-		if lane.shelves[s] != nil {
-			return
+// prune forgets the refusals of what no lane has to try any more.
+func (l *loop) prune() {
+	maps.DeleteFunc(l.refusals, func(s shelf, _ *refusal) bool {
+		for _, lane := range l.lanes {
+			if lane.shelves[s] != nil {
+				return false
+			}
 		}
-	}
-	delete(l.refusals, s)
+		return true
+	})
 }
 
 // asideRound is what of shelves is to be sent together: what flows apart from
-// what was refused, and fails slowly perhaps.
-func (l *loop) asideRound() (flowing, refused []*chunk) {
+// what was refused, and fails slowly perhaps. The two take turns, or a long drain
+// of one shelf would leave another one untried.
+func (l *loop) asideRound() []*chunk {
+	var flowing, refused []*chunk
 	for _, id := range slices.Sorted(maps.Keys(l.lanes)) {
 		lane := l.lanes[id]
 		if c := lane.aside; c != nil && len(c.rows) > 0 && lane.canStart() {
@@ -221,7 +247,10 @@ func (l *loop) asideRound() (flowing, refused []*chunk) {
 			}
 		}
 	}
-	return flowing, refused
+	if len(flowing) == 0 || l.wasFlowing && len(refused) > 0 {
+		return refused
+	}
+	return flowing
 }
 
 // dispatchAside gives what comes from shelves to one sender at most, so that the
@@ -230,13 +259,11 @@ func (l *loop) dispatchAside() {
 	if len(l.idle) == 0 || l.isAsideSending || time.Now().After(l.trustedUntil) {
 		return
 	}
-	round, refused := l.asideRound()
-	if len(round) == 0 {
-		round = refused
-	}
+	round := l.asideRound()
 	if len(round) == 0 {
 		return
 	}
+	l.wasFlowing = l.refusals[round[0].shelf] == nil
 	for _, c := range round {
 		c.lane.isAsideSending, c.lane.asideSince = true, time.Now()
 	}
@@ -261,7 +288,6 @@ func (l *loop) finishAside(c *chunk) {
 		delete(l.refusals, c.shelf)
 	} else {
 		l.refuse(c.shelf, c.failure)
-		lane.shelves[c.shelf].isClosing = false
 		l.relay.metrics.failure("publish")
 	}
 	l.forget(c)
@@ -270,8 +296,10 @@ func (l *loop) finishAside(c *chunk) {
 // unacceptedRetries is after how many refusals in a row a topic is reported.
 const unacceptedRetries = 3
 
-// reportUnaccepted names the topics of which events are set aside.
+// reportUnaccepted names the topics of which events are set aside. A lane that
+// went to another relay took its shelves along.
 func (l *loop) reportUnaccepted(now time.Time) {
+	l.prune()
 	topics := map[string]struct{}{}
 	var why error
 	for s, r := range l.refusals {

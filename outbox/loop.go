@@ -51,6 +51,7 @@ type loop struct {
 	// refusals is what the broker does not accept now, of any lane.
 	refusals       map[shelf]*refusal
 	isAsideSending bool      // a sender has what comes from shelves
+	wasFlowing     bool      // the last of that was of shelves that are accepted
 	wasShelf       bool      // the last read was one of a shelf
 	unacceptedSaid time.Time // when an operator was told last
 }
@@ -305,6 +306,9 @@ func (l *loop) finish(c *chunk) {
 	if len(c.sent)+len(c.parked)+len(aside) > 0 {
 		lane.settling++
 		l.finished = append(l.finished, settlement{lane: lane, receipts: receipts(c.sent), parked: c.parked, aside: aside, isRelease: c.isRelease})
+		if c.isRelease {
+			lane.releaseAgain.succeeded()
+		}
 		lane.hasFences = lane.hasFences || len(c.parked) > 0
 		lane.culprits += culprits(c.parked)
 		l.logParked(lane, c.parked)

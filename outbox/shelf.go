@@ -25,11 +25,22 @@ func (s shelf) count() string {
 	return count
 }
 
-// shelf is where an event of the topic with this key waits.
-func (p *partitions) shelf(topic string, key []byte) shelf {
+// shelves returns where each of the rows waits. All of them go by one count of
+// partitions: another client may learn of a topic meanwhile, and a key would be
+// on two shelves.
+func (p *partitions) shelves(rows []outRow) []shelf {
 	p.mu.Lock()
-	first := p.first[topic]
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	all := make([]shelf, len(rows))
+	for i, r := range rows {
+		all[i] = shelfAmong(p.first[r.topic], r.topic, r.key)
+	}
+	return all
+}
+
+// shelfAmong is where an event of a topic with so many partitions waits, 0 where
+// they are not known.
+func shelfAmong(first int, topic string, key []byte) shelf {
 	if first == 0 || key == nil {
 		return shelf{topic: topic}
 	}
@@ -42,9 +53,15 @@ type shelfState struct {
 	unrecorded int // settlements that put events on it and are not recorded yet
 	// isChanged says that the last read of it may lack events.
 	isChanged bool
+	// isEmpty says that the last read found nothing. What is being recorded is
+	// waited for.
+	isEmpty bool
 	// isClosing keeps further events of the lane back, so that a shelf that is
-	// nearly empty gets empty and its events take the straight way again.
+	// nearly empty gets empty and its events take the straight way again. It is so
+	// only while the broker accepts the shelf.
 	isClosing bool
+	// again is when it is read again after a read that failed.
+	again retry
 }
 
 // shelfFor returns the shelf behind which an event of at must wait, and whether
@@ -116,7 +133,9 @@ func (l *lane) setAside(rows []asideRow) []asideRow {
 func (l *lane) recordedAside(rows []asideRow) {
 	for i, r := range rows {
 		if !slices.ContainsFunc(rows[:i], func(before asideRow) bool { return before.shelf == r.shelf }) {
-			l.shelves[r.shelf].unrecorded--
+			state := l.shelves[r.shelf]
+			state.unrecorded--
+			state.isEmpty = false
 		}
 	}
 }

@@ -38,6 +38,9 @@ func TestParkedTables(t *testing.T) {
 		{"outbox_resolve_skip", func(b *strings.Builder) error {
 			return writeResolved(b, outbox.ResolveRequest{ID: "prk_1", Decision: outbox.Skip, Operator: "kim"}, outbox.ResolveResult{ActionID: "act_1"})
 		}},
+		{"outbox_skip_topic", func(b *strings.Builder) error {
+			return writeSkippedTopic(b, outbox.SkipTopicRequest{Topic: hostile, Operator: hostile}, []skippedTopic{{"order-service", outbox.SkipTopicResult{ActionID: "act_1", Events: 7}}})
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +73,24 @@ func TestResolveFindsTheServiceThatHasTheEvent(t *testing.T) {
 	_, err = resolveIn(t.Context(), services, request)
 	if err == nil || !strings.Contains(err.Error(), id) {
 		t.Errorf("a second decision gave %v, want an error that names %s", err, id)
+	}
+}
+
+func TestSkipTopicLooksInEveryService(t *testing.T) {
+	t.Parallel()
+	services := []runbook.Service{{Name: "empty", Pool: factlinetest.Postgres(t, parkedTables)}, {Name: "full", Pool: factlinetest.Postgres(t, parkedTables)}}
+	_, err := services[1].Pool.Exec(t.Context(), `INSERT INTO factline.outbox_parked (lane, position, event_id, event_type, tenant_id,
+		aggregate_type, aggregate_id, aggregate_version, topic, stamped, created_at, reason, is_culprit, parked_at, shelf)
+		VALUES (0, 1, 'e1', 'T', 't', 'A', 'a', 1, 'topic', true, now(), 'r', false, now(), '')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := outbox.SkipTopicRequest{Topic: "topic", Reason: "never made", Operator: "kim"}
+	if got, err := skipTopicIn(t.Context(), services, request); err != nil || len(got) != 1 || got[0].Service != "full" || got[0].Events != 1 {
+		t.Errorf("got %+v (%v), want one event of full", got, err)
+	}
+	if _, err := skipTopicIn(t.Context(), services, request); err == nil || !strings.Contains(err.Error(), "no service has events set aside") {
+		t.Errorf("a second one gave %v, want an error that says there are none", err)
 	}
 }
 

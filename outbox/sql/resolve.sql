@@ -2,7 +2,9 @@
 -- for a row that waits for no decision.
 UPDATE factline.outbox_parked
 SET is_culprit = is_culprit AND @skip::boolean,
-    skipped_at = CASE WHEN @skip::boolean THEN clock_timestamp() END
+    skipped_at = CASE WHEN @skip::boolean THEN clock_timestamp() END,
+    -- A relay of the version before leaves a culprit where it was set aside.
+    shelf = CASE WHEN NOT @skip::boolean THEN shelf END
 WHERE parked_id = @parked_id::text AND is_culprit AND skipped_at IS NULL
 RETURNING lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version, topic, reason,
     (SELECT count(*) FROM factline.outbox_parked b

@@ -1,0 +1,137 @@
+package outbox
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// shelfLoop is a loop with n lanes, each of which has events on s.
+func shelfLoop(s shelf, n int) *loop {
+	r := &Relay{cfg: RelayConfig{}.WithDefaults(), store: &store{}, partitions: &partitions{}}
+	r.metrics, _ = newRelayMetrics(nil)
+	l := &loop{relay: r, log: slog.New(slog.DiscardHandler), lanes: map[int16]*lane{}, trustedUntil: time.Now().Add(time.Hour)}
+	for id := range int16(n) {
+		l.lanes[id] = newLane(id, 1, 0)
+		l.lanes[id].put(s)
+	}
+	return l
+}
+
+// readOf lets a lane read a shelf and gives the answer.
+func (l *loop) readOf(lane *lane, s shelf, res readResult) {
+	lane.shelves[s].isChanged = lane.shelves[s].unrecorded > 0
+	lane.aside = &chunk{lane: lane, isRelease: true, shelf: s}
+	res.request = readRequest{lanes: []wantedLane{{lane: lane}}}
+	if res.lanes == nil {
+		res.lanes = []laneRows{{}}
+	}
+	l.tookShelf(res)
+}
+
+// A client learns how many partitions a topic has while its events are being set
+// aside: one of two of a key was set aside and the other went on.
+func TestEventsOfAChunkAreSetAsideByOneCountOfPartitions(t *testing.T) {
+	t.Parallel()
+	const rows = 2000
+	for range 200 {
+		l := shelfLoop(shelf{topic: "other"}, 1)
+		c := &chunk{lane: l.lanes[0], unaccepted: map[string]error{fenceKey("t", []byte("k")): errors.New("missing")}}
+		for i := range rows {
+			c.rows = append(c.rows, outRow{position: int64(i + 1), topic: "t", key: []byte("k")})
+		}
+		learned := make(chan struct{})
+		go func() { l.relay.partitions.learn(map[string]int{"t": 3}); close(learned) }()
+		aside := l.takeRefused(c)
+		<-learned
+		if len(aside) != rows || len(c.rows) != 0 {
+			t.Fatalf("%d of %d events of a key are set aside and %d go on", len(aside), rows, len(c.rows))
+		}
+	}
+}
+
+// A database that does not answer is none of the topic's fault.
+func TestAShelfThatIsNotReadIsNotRefused(t *testing.T) {
+	t.Parallel()
+	s := shelf{topic: "t"}
+	l := shelfLoop(s, 1)
+	l.lanes[0].shelves[s].isClosing = true
+	l.readOf(l.lanes[0], s, readResult{err: errors.New("no connection")})
+	if len(l.refusals) > 0 {
+		t.Error("the broker is said to have refused the topic")
+	}
+	if !l.lanes[0].isOpen() {
+		t.Error("the lane waits for a shelf that is not read")
+	}
+	if _, _, due := l.nextShelf(); !time.Now().Before(due) {
+		t.Error("the shelf is read again without a pause")
+	}
+}
+
+// A lane that waits for its shelf to get empty would wait as long as the broker
+// refuses it, with everything else it has.
+func TestAShelfThatIsRefusedClosesNoLane(t *testing.T) {
+	t.Parallel()
+	s := shelf{topic: "t"}
+	l := shelfLoop(s, 2)
+	l.lanes[0].shelves[s].isClosing = true
+	l.refuse(s, errors.New("gone again")) // as lane 1 has found out
+	if !l.lanes[0].isOpen() {
+		t.Error("the lane is closed")
+	}
+}
+
+// What is being put on a shelf is not there yet: the shelf used to be read
+// without end while the database took no writes.
+func TestAShelfIsNotReadWhileItsFirstEventsAreBeingRecorded(t *testing.T) {
+	t.Parallel()
+	s := shelf{topic: "t"}
+	l := shelfLoop(s, 1)
+	lane := l.lanes[0]
+	rows := lane.setAside([]asideRow{{1, s}})
+	l.readOf(lane, s, readResult{})
+	if next, _, _ := l.nextShelf(); next != nil {
+		t.Error("it is read again at once")
+	}
+	lane.recordedAside(rows)
+	if next, _, _ := l.nextShelf(); next != lane {
+		t.Error("it is not read although its events are there")
+	}
+}
+
+// A lane that another relay has took its shelves along: the relay used to name
+// their topics for ever.
+func TestARelayReportsNoShelfOfALaneThatLeft(t *testing.T) {
+	t.Parallel()
+	s := shelf{topic: "t"}
+	l := shelfLoop(s, 1)
+	for range unacceptedRetries {
+		l.refuse(s, errors.New("missing"))
+	}
+	l.adopt(t.Context(), nil)
+	if l.reportUnaccepted(time.Now()); !l.unacceptedSaid.IsZero() || len(l.refusals) > 0 {
+		t.Errorf("%v are reported", l.refusals)
+	}
+}
+
+// The drain of a long shelf must not keep another one from being tried.
+func TestShelvesThatFlowAndThoseThatAreRefusedTakeTurns(t *testing.T) {
+	t.Parallel()
+	s, refused := shelf{topic: "t"}, shelf{topic: "u"}
+	l := shelfLoop(s, 2)
+	l.lanes[1].put(refused)
+	l.refuse(refused, errors.New("missing"))
+	for id, from := range []shelf{s, refused} {
+		l.lanes[int16(id)].aside = &chunk{lane: l.lanes[int16(id)], shelf: from, rows: []outRow{{topic: from.topic}}}
+	}
+	var got []string
+	for range 3 {
+		round := l.asideRound()
+		got = append(got, round[0].shelf.topic)
+		l.wasFlowing = l.refusals[round[0].shelf] == nil
+	}
+	if got[0] != "t" || got[1] != "u" || got[2] != "t" {
+		t.Errorf("topics %v are sent, want them in turns", got)
+	}
+}
