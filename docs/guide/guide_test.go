@@ -1,4 +1,3 @@
-// Package guide_test follows the guides as a reader would.
 package guide_test
 
 import (
