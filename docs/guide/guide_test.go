@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the guide")
 
 // fence is a block of code of a guide, with what stands behind its language.
-var fence = regexp.MustCompile("(?ms)^```(\\w+)(?: (\\S+))?\n(.*?)^```$")
+var fence = regexp.MustCompile("(?s)```(\\w+)(?: (\\S+))?\n(.*?)```")
 
 // A block with a path is a file, and one of the console is commands with what
 // they print. Everything else is read by people alone.
