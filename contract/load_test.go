@@ -44,7 +44,7 @@ func TestLoadNamesFileLineAndPath(t *testing.T) {
 		{"a consumer that reads nothing", paidEvent, "    reads: [basketId, total]\n", "", "consumers[0].reads: is missing"},
 		{"a schema with broken JSON", paidSchema, `"payload": {`, `"payload": {{`, paidSchema + ":18: is no readable JSON"},
 		{"a schema of another dialect", paidSchema, "2020-12", "2019-09", `$schema: must be "https://json-schema.org/draft/2020-12/schema"`},
-		{"an id of another path", paidSchema, "BasketPaid/v1", "BasketPaid/v2", "$id: must be the https form of the file's path"},
+		{"an id of another path", paidSchema, "BasketPaid/v1", "BasketPaid/v2", "$id: must be an https:// address, one base for the whole folder, that ends in /events"},
 		{"a reference to nothing", paidSchema, "envelope.schema.json", "envelop.schema.json", "does not compile"},
 		{"a reference to the network", paidSchema, "../../../envelope.schema.json", "https://example.com/envelope.json", "it is not in the folder"},
 		{"a schema without a payload", paidSchema, `"payload": {`, `"payloads": {`, ""},

@@ -81,7 +81,7 @@ func unrelated(dir string) bool {
 }
 
 // schemaDoc reads one schema and holds it to the rules that tools agree on:
-// the 2020-12 dialect, and an $id that is the https form of the path.
+// the 2020-12 dialect, and an $id that is a base of the folder and the file's path.
 func (l *loader) schemaDoc(file string, text []byte) (map[string]any, bool) {
 	value, fault := decodeJSON(text, maxFileBytes, maxSchemaNesting)
 	if fault != nil {
@@ -105,7 +105,7 @@ func (l *loader) checkID(file string, text []byte, doc map[string]any) bool {
 	base, ends := strings.CutSuffix(id, "/"+file)
 	switch {
 	case !ends || !strings.HasPrefix(base, "https://"):
-		l.problems.add(file, lineOf(text, `"$id"`), "$id", "must be the https form of the file's path, ending in /%s", file)
+		l.problems.add(file, lineOf(text, `"$id"`), "$id", "must be an https:// address, one base for the whole folder, that ends in /%s (is %q)", file, id)
 		return false
 	case l.schemas.base == "":
 		l.schemas.base = base + "/"

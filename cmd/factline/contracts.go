@@ -214,12 +214,20 @@ func writeEventFacts(w io.Writer, e *contract.Event) error {
 	facts.Row("compatibility", e.Compatibility)
 	facts.Row("classification", e.DataClassification+", "+word(e.ContainsPII, "holds personal data", "no personal data"))
 	facts.Row("retention", e.Retention)
-	facts.Row("replay", word(e.ReplaySafe, "safe", "not safe")+", "+e.SideEffectWarning)
+	facts.Row("replay", replayFact(e))
 	if d := e.Deprecation; d != nil {
 		facts.Row("deprecated", fmt.Sprintf("since %s, goes after %s, replaced by %s: %s", d.Since, d.RemoveAfter, d.ReplacedBy, d.Reason))
 	}
 	_, err := facts.WriteTo(w)
 	return err
+}
+
+func replayFact(e *contract.Event) string {
+	safe := word(e.ReplaySafe, "safe", "not safe")
+	if e.SideEffectWarning == "" {
+		return safe
+	}
+	return safe + ", " + e.SideEffectWarning
 }
 
 type fieldRow struct {

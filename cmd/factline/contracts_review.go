@@ -89,19 +89,16 @@ func (a *app) printReviews(flags *reportFlags, none string, reviews []review.Rev
 	if err != nil {
 		return err
 	}
-	no, first := 0, ""
+	no := 0
 	for _, r := range reviews {
 		if r.Verdict == review.No {
-			if first == "" {
-				first = r.Subject
-			}
 			no++
 		}
 	}
 	if no == 0 {
 		return nil
 	}
-	return foundf("contracts review "+first, "contracts: %d of %d reviews have a question answered no", no, len(reviews))
+	return foundf("contracts lint --explain all", "contracts: %d of %d reviews have a question answered no", no, len(reviews))
 }
 
 func reviewReport(reviews []review.Review) report.Report {

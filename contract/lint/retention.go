@@ -88,6 +88,6 @@ func checkEventRetention(r *report, e *contract.Event) {
 		}
 	}
 	if says := strings.Contains(e.Retention, "archive"); says != t.Archive {
-		r.event(e, "retention", "and the topic's archive: %t do not agree", t.Archive)
+		r.event(e, "retention", "and the topic's archive: %t do not agree; say \"plus archive\" where the topic is archived, and only there", t.Archive)
 	}
 }

@@ -76,6 +76,7 @@ func Rooms() map[string]Room {
 			Imports: append([]string{"internal/devstack", "internal/benchmark", "platform", "prove", "deploy"}, library...),
 		},
 
+		"docs":               {},
 		"internal/archtest":  {},
 		"internal/docgen":    {Imports: append([]string{"internal/archtest", "platform"}, library...)},
 		"internal/eventgen":  {Imports: []string{"contract", "platform"}},
