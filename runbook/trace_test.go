@@ -242,6 +242,16 @@ func TestTraceNamesTheFirstBrokenLink(t *testing.T) {
 			}, group, runbook.Broken, "HANDLER_FAILED: it broke", "deadletters show dl_1",
 		},
 		{
+			"a dead letter whose corrected event is tried", func(b *bundle) {
+				b.whole()
+				execute(b.t, b.orders, "UPDATE factline.inbox SET state = 'DEAD'")
+				b.deadLetter(b.orders, group, "QuoteAccepted-2", 1)
+				b.held(b.orders, "RETRY")
+				execute(b.t, b.orders, "UPDATE factline.dead_letter SET state = 'REDRIVEN', event_id = 'corrected-1'")
+				execute(b.t, b.orders, "UPDATE factline.held_event SET event_id = 'corrected-1'")
+			}, group, runbook.Waiting, "waits for its next attempt", "",
+		},
+		{
 			"an event behind a dead letter of its key", func(b *bundle) {
 				b.whole()
 				execute(b.t, b.orders, "DELETE FROM factline.inbox")
