@@ -424,3 +424,26 @@ func prepare(ctx context.Context, pool *pgxpool.Pool, sql string) error {
 		return err
 	})
 }
+
+func TestWhatWaitsBehindAnEventThatIsTriedAgainIsNoGap(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.held(b.orders, "BLOCKED")
+	execute(t, b.orders, `CREATE TEMP TABLE earlier AS SELECT * FROM factline.held_event;
+		UPDATE earlier SET "offset" = 0, aggregate_version = 1, event_id = 'QuoteDrafted-1', reason = 'RETRY';
+		INSERT INTO factline.held_event SELECT * FROM earlier`)
+	gaps := func() int {
+		all, err := runbook.Gaps(t.Context(), b.cfg.Services)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	if n := gaps(); n != 0 {
+		t.Errorf("%d gaps, want none: version 1 is tried again", n)
+	}
+	execute(t, b.orders, "DELETE FROM factline.held_event WHERE reason = 'RETRY'")
+	if n := gaps(); n != 1 {
+		t.Errorf("%d gaps, want one before version 2", n)
+	}
+}
