@@ -76,6 +76,10 @@ func TestSkippingVersionsStopsAtADeadLetter(t *testing.T) {
 	b.counts(4)
 	b.send(order("a", 1), bad(order("a", 3)), order("a", 4))
 	b.wantHeld("a/4 BLOCKED")
+	gaps, err := runbook.Gaps(t.Context(), []runbook.Service{{Name: service, Pool: b.pool}})
+	if err != nil || len(gaps) != 1 || gaps[0].FromVersion != 2 || gaps[0].ToVersion != 2 || gaps[0].HeldEvents != 1 {
+		t.Errorf("gaps = %+v, %v, want version 2", gaps, err)
+	}
 	var not *deadletter.NotMissingError
 	if _, err := b.skipVersions(2, 3); !errors.As(err, &not) || not.Next != 3 {
 		t.Errorf("a skip over a dead letter = %v, want a NotMissingError", err)

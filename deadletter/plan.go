@@ -167,7 +167,7 @@ func (s *Store) PlanRedrive(ctx context.Context, r PlanRequest) (Plan, error) {
 	plan := Plan{
 		ID: "rdr_" + envelope.NewID(), PlannedAt: s.cfg.Now().UTC(), Operator: r.Operator, Team: r.Team, Reason: r.Reason, Selection: r.Selection,
 	}
-	s.checkRights(r.Team, all)
+	s.checkRights(&plan, all)
 	for chunk := range slices.Chunk(all, 500) {
 		if err := s.check(ctx, &plan, chunk); err != nil {
 			return Plan{}, fmt.Errorf("deadletter: plan a redrive: %w", err)
@@ -220,7 +220,6 @@ func (p *Plan) summarise(all []planned) {
 			groups[key] = &group
 		}
 		groups[key].Letters++
-		p.addRight(a)
 		if a.code != "" {
 			if refusals[a.code] == nil {
 				refusals[a.code] = &Refusal{Code: a.code, Sample: a.letterID, Detail: a.detail}
@@ -230,6 +229,7 @@ func (p *Plan) summarise(all []planned) {
 		}
 		groups[key].Ready++
 		p.Ready++
+		p.Warned = p.Warned || a.right.Warning != ""
 		lanes[a.lane] = true
 		hashItem(sum, a.letterID, a.failures)
 	}

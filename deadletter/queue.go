@@ -18,6 +18,8 @@ type item struct {
 	failures, recordBytes                                  int
 	state                                                  string
 	canary                                                 bool
+	// corrected is set where a corrected event had the effect in its place.
+	corrected bool
 	// sentAt is when an earlier run sent it, nil where none did.
 	sentAt *time.Time
 }

@@ -240,6 +240,9 @@ func (r *redrive) changed(i *item, l lockedLetter) string {
 	case l.Failures != i.failures:
 		return "it failed again since the plan was made"
 	}
+	if right := rightOf(r.store.cfg.Contracts, i.Topic, i.ConsumerGroup, l.EventType); !right.allows(r.receipt.Team) {
+		return right.refusal(r.receipt.Team)
+	}
 	return r.store.contractFault(l.Value)
 }
 

@@ -64,6 +64,7 @@ func (r *redrive) look(ctx context.Context, waiting []*item) (map[*item]string, 
 	for n, i := range waiting {
 		if state := i.outcome(r.id, standings[n], back[i.letterID]); state != "" {
 			outcomes[i] = state
+			i.corrected = standings[n].State == Corrected
 		}
 	}
 	return outcomes, nil
@@ -122,18 +123,23 @@ func (r *redrive) recordOutcomes(ctx context.Context, tx pgx.Tx, outcomes map[*i
 	ids := map[string][]string{}
 	for i, state := range outcomes {
 		moves.add(i, state, "")
-		ids[state] = append(ids[state], i.letterID)
+		letter := state
+		if i.corrected {
+			letter = Corrected
+		}
+		ids[letter] = append(ids[letter], i.letterID)
 		if state == itemFailed {
 			moves.addBehind(r.queue.behind(i.lane), i)
 		}
 	}
-	for _, to := range []struct{ item, letter, kind string }{
+	for _, to := range []struct{ outcome, letter, kind string }{
 		{itemApplied, Applied, "APPLIED"},
+		{Corrected, Corrected, "CORRECTED"},
 		{itemSkipped, Skipped, "SKIPPED"},
 		{itemSuperseded, Superseded, "SUPERSEDED"},
 		{itemFailed, Open, "FAILED_AGAIN"},
 	} {
-		if err := r.moveLetters(ctx, tx, ids[to.item], to.letter, to.kind); err != nil {
+		if err := r.moveLetters(ctx, tx, ids[to.outcome], to.letter, to.kind); err != nil {
 			return err
 		}
 	}

@@ -41,10 +41,11 @@ func rightOf(c Contracts, topic, group, eventType string) Right {
 	if t, ok := c.Topic(topic); ok {
 		owners = append(owners, t.Owner, t.DeadLetter.Owner)
 	}
-	events := c.Events()
-	if at := slices.IndexFunc(events, func(e *contract.Event) bool { return e.Type == eventType }); at >= 0 {
-		owners = append(owners, events[at].OwnerService)
-		right.Warning = warningOf(c, events[at], group, service)
+	for _, e := range c.Events() {
+		if e.Type == eventType { // in each of its versions: a letter does not say which
+			owners = append(owners, e.OwnerService)
+			right.Warning = or(right.Warning, warningOf(c, e, group, service))
+		}
 	}
 	for _, owner := range owners {
 		if s, ok := c.Service(owner); ok && s.Team != "" && !slices.Contains(right.Teams, s.Team) {
@@ -70,8 +71,9 @@ func warningOf(c Contracts, e *contract.Event, group, service string) string {
 // sameRight is by what letters have a right in common.
 type sameRight struct{ topic, group, eventType string }
 
-// checkRights refuses the letters that the operator's team may not bring back.
-func (s *Store) checkRights(team string, all []planned) {
+// checkRights refuses the letters that the operator's team may not bring back, and
+// lists the rights of all.
+func (s *Store) checkRights(plan *Plan, all []planned) {
 	known := map[sameRight]*Right{}
 	for i := range all {
 		p := &all[i]
@@ -79,21 +81,11 @@ func (s *Store) checkRights(team string, all []planned) {
 		if known[key] == nil {
 			right := rightOf(s.cfg.Contracts, p.Topic, p.ConsumerGroup, p.eventType)
 			known[key] = &right
+			plan.Rights = append(plan.Rights, right)
 		}
 		p.right = known[key]
-		if !p.right.allows(team) {
-			p.refuse(RefusedRights, "%s", p.right.refusal(team))
+		if !p.right.allows(plan.Team) {
+			p.refuse(RefusedRights, "%s", p.right.refusal(plan.Team))
 		}
 	}
-}
-
-// addRight adds that of a letter, and whether one that would go is warned of.
-func (p *Plan) addRight(of *planned) {
-	at := slices.IndexFunc(p.Rights, func(r Right) bool {
-		return r.Topic == of.Topic && r.ConsumerGroup == of.ConsumerGroup && r.EventType == of.eventType
-	})
-	if at < 0 {
-		p.Rights = append(p.Rights, *of.right)
-	}
-	p.Warned = p.Warned || of.code == "" && of.right.Warning != ""
 }

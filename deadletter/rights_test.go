@@ -47,6 +47,8 @@ type warning struct {
 	*contract.Catalogue
 	text       string
 	replaySafe bool
+	// newer says that only a later version of the event warns.
+	newer bool
 }
 
 func (w warning) Events() []*contract.Event {
@@ -55,6 +57,9 @@ func (w warning) Events() []*contract.Event {
 		if e.Type == "OrderCaptured" {
 			other := *e
 			other.SideEffectWarning, other.ReplaySafe = w.text, w.replaySafe
+			if w.newer {
+				return append(events, &other)
+			}
 			events[i] = &other
 		}
 	}
@@ -69,6 +74,7 @@ func TestAWarnedRedriveWantsToBeAcknowledged(t *testing.T) {
 		warned bool
 	}{
 		{"a warning for this group", warning{text: "projection-service tells the customer", replaySafe: true}, true},
+		{"a warning of a later version of the event", warning{text: "projection-service tells the customer", replaySafe: true, newer: true}, true},
 		{"a warning for another one", warning{text: "notification-service mails", replaySafe: true}, false},
 		{"an event that is not safe to repeat, in a group without side effects", warning{}, false},
 	} {
@@ -125,6 +131,56 @@ func TestALetterThatSomethingNewerMadeNeedlessIsSupersededInTheReceipt(t *testin
 	outcomes, err := b.store.Outcomes(t.Context(), plan.ID, "SUPERSEDED")
 	if err != nil || len(outcomes) != 1 || outcomes[0].LetterID != "dlt_a1" {
 		t.Errorf("outcomes = %+v, %v", outcomes, err)
+	}
+}
+
+// reorganised is a catalogue in which every service has another team by now.
+type reorganised struct{ *contract.Catalogue }
+
+func (c reorganised) Service(name string) (*contract.Service, bool) {
+	s, ok := c.Catalogue.Service(name)
+	if ok {
+		s = &contract.Service{Name: s.Name, Team: "Another Team"}
+	}
+	return s, ok
+}
+
+// A plan used to be sent whatever the catalogue said of its team by then.
+func TestARedriveSendsNothingThatItsTeamMayNoLongerBringBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.give(b.dead("a", 1), b.dead("a", 2))
+	plan := b.plan(deadletter.Selection{})
+	b.timeout = time.Second // what was sent all the same is not waited for
+	b.store = b.newStore(reorganised{b.contracts})
+	receipt := b.apply(plan.ID, fast)
+	if receipt.NotSent != 2 || receipt.Planned != 2 || b.forwarded() != 0 {
+		t.Errorf("receipt = %+v, %d sent, want nothing sent", receipt, b.forwarded())
+	}
+	outcomes, err := b.store.Outcomes(t.Context(), plan.ID, "")
+	if err != nil || len(outcomes) != 2 {
+		t.Fatalf("outcomes = %+v, %v", outcomes, err)
+	}
+	contains(t, outcomes[0].Detail, "Platform Team may not bring OrderCaptured back", "Another Team may")
+}
+
+// The store used to call such a letter APPLIED, for good, where its group says that
+// it was corrected.
+func TestARedriveOfACorrectedLetterLeavesItCorrected(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.connect(func(id string) bool {
+		exec(t, b.own, `UPDATE factline.dead_letter SET state = 'CORRECTED', redrives = redrives || 'x'::text WHERE dead_letter_id = $1`, id)
+		return true
+	})
+	b.give(b.dead("a", 1))
+	receipt := b.apply(b.plan(deadletter.Selection{}).ID, fast)
+	if receipt.State != deadletter.Done || receipt.Applied != 1 {
+		t.Errorf("receipt = %+v, want it applied", receipt)
+	}
+	l, err := b.store.Get(t.Context(), "dlt_a1")
+	if err != nil || l.State != deadletter.Corrected || l.History[len(l.History)-1].Kind != "CORRECTED" {
+		t.Errorf("letter = %+v, %v, want it corrected", l, err)
 	}
 }
 

@@ -48,6 +48,7 @@ func foreign(t *testing.T, s *stack, change func(e map[string]any)) (eventID str
 func TestAnEventOfAForeignTenantRaisesASecurityAlert(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
+	db := s.db(t, "order-service")
 	for _, tt := range []struct {
 		name   string
 		change func(e map[string]any)
@@ -70,7 +71,7 @@ func TestAnEventOfAForeignTenantRaisesASecurityAlert(t *testing.T) {
 		}
 		factlinetest.Eventually(t, 60*time.Second, tt.name, func() (bool, error) {
 			var value []byte
-			err := s.db(t, "order-service").QueryRow(t.Context(), `SELECT e.value, d.dead_letter_id, e.xmin = d.xmin
+			err := db.QueryRow(t.Context(), `SELECT e.value, d.dead_letter_id, e.xmin = d.xmin
 				FROM factline.outbox_event e, factline.dead_letter d
 				WHERE e.topic = $1 AND d.event_id = $2 AND d.error_class = 'TENANT_VIOLATION' AND position(d.dead_letter_id in convert_from(e.value, 'UTF8')) > 0`,
 				alertsTopic, eventID).Scan(&value, &row.letter, &row.together)
@@ -95,7 +96,11 @@ func TestAnEventOfAForeignTenantRaisesASecurityAlert(t *testing.T) {
 		}
 	}
 	for _, r := range factlinetest.Consume(t, s.cluster.Addrs(), alertsTopic, 2) {
-		if e, err := envelope.DecodeRaw(r.Value); err != nil || e.EventType != "SecurityAlertRaised" || string(r.Key) != e.AggregateID {
+		e, err := envelope.DecodeRaw(r.Value)
+		if err == nil {
+			err = catalogue(t).Validate(e.EventType, e.EventVersion, r.Value)
+		}
+		if err != nil || e.EventType != "SecurityAlertRaised" || string(r.Key) != e.AggregateID {
 			t.Errorf("on the log: %s of key %s, %v", e.EventType, r.Key, err)
 		}
 	}

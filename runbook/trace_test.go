@@ -242,6 +242,16 @@ func TestTraceNamesTheFirstBrokenLink(t *testing.T) {
 			}, group, runbook.Broken, "HANDLER_FAILED: it broke", "deadletters show dl_1",
 		},
 		{
+			"a dead letter whose corrected event is tried", func(b *bundle) {
+				b.whole()
+				execute(b.t, b.orders, "UPDATE factline.inbox SET state = 'DEAD'")
+				b.deadLetter(b.orders, group, "QuoteAccepted-2", 1)
+				b.held(b.orders, "RETRY")
+				execute(b.t, b.orders, "UPDATE factline.dead_letter SET state = 'REDRIVEN', event_id = 'corrected-1'")
+				execute(b.t, b.orders, "UPDATE factline.held_event SET event_id = 'corrected-1'")
+			}, group, runbook.Waiting, "waits for its next attempt", "",
+		},
+		{
 			"an event behind a dead letter of its key", func(b *bundle) {
 				b.whole()
 				execute(b.t, b.orders, "DELETE FROM factline.inbox")
@@ -413,4 +423,27 @@ func prepare(ctx context.Context, pool *pgxpool.Pool, sql string) error {
 		_, err = c.Conn().Prepare(ctx, "", positional)
 		return err
 	})
+}
+
+func TestWhatWaitsBehindAnEventThatIsTriedAgainIsNoGap(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.held(b.orders, "BLOCKED")
+	execute(t, b.orders, `CREATE TEMP TABLE earlier AS SELECT * FROM factline.held_event;
+		UPDATE earlier SET "offset" = 0, aggregate_version = 1, event_id = 'QuoteDrafted-1', reason = 'RETRY';
+		INSERT INTO factline.held_event SELECT * FROM earlier`)
+	gaps := func() int {
+		all, err := runbook.Gaps(t.Context(), b.cfg.Services)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	if n := gaps(); n != 0 {
+		t.Errorf("%d gaps, want none: version 1 is tried again", n)
+	}
+	execute(t, b.orders, "DELETE FROM factline.held_event WHERE reason = 'RETRY'")
+	if n := gaps(); n != 1 {
+		t.Errorf("%d gaps, want one before version 2", n)
+	}
 }

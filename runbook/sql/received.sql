@@ -9,7 +9,8 @@ LEFT JOIN factline.gate g ON g.consumer = @consumer AND g.topic = @topic AND g.t
 LEFT JOIN LATERAL (
     SELECT reason, held_at, block_key FROM factline.held_event
     WHERE consumer = @consumer AND topic = @topic AND tenant_id = @tenant_id AND aggregate_type = @aggregate_type
-      AND aggregate_id = @aggregate_id AND aggregate_version = @aggregate_version AND event_id = @event_id
+      AND aggregate_id = @aggregate_id AND aggregate_version = @aggregate_version
+      AND (event_id = @event_id OR partition = @partition AND "offset" = @offset) -- or a corrected one in its place
     LIMIT 1
 ) AS h ON true
 LEFT JOIN LATERAL (

@@ -16,8 +16,9 @@ import (
 
 const (
 	alertEvent = "SecurityAlertRaised"
-	// maxText is the longest text of a contract, in characters.
-	maxText = 1000
+	// maxText and maxName are the longest text and the longest name of a contract,
+	// in characters.
+	maxText, maxName = 1000, 200
 )
 
 // securityAlert is the payload of SecurityAlertRaised.
@@ -46,23 +47,27 @@ func (h Host) raiseAlert(ob *outbox.Outbox) func(ctx context.Context, tx pgx.Tx,
 		if a.EventType == alertEvent {
 			return nil
 		}
-		cause := envelope.CauseFrom(ctx)
-		ctx = envelope.WithCause(ctx, envelope.Cause{
-			TenantID: or(id(a.TenantID), database.Platform), CorrelationID: id(cause.CorrelationID), CausationID: id(a.EventID),
-			Metadata: map[string]string{"actorType": "SERVICE", "actorId": a.Service},
-		})
+		ctx = envelope.WithCause(ctx, causeOf(a, envelope.CauseFrom(ctx)))
 		now := h.Now().UTC().Truncate(time.Millisecond)
 		alertID := "alrt_" + envelope.NewID()
 		return ob.Append(ctx, tx, outbox.Event{
 			Type: alertEvent, AggregateID: alertID, OccurredAt: now,
 			Payload: securityAlert{
 				AlertID: alertID, AlertType: "TENANT_VIOLATION", Severity: "HIGH", ServiceName: a.Service,
-				Principal: a.Producer, SubjectTenantID: id(a.TenantID),
+				Principal: or(cut(a.Producer, maxName), "unknown"), SubjectTenantID: id(a.TenantID),
 				SourceTopic: a.Topic, SourcePartition: a.Partition, SourceOffset: a.Offset, SourceEventID: id(a.EventID),
 				Detail:   cut(a.Group+" gave the event up as "+a.DeadLetterID+": "+a.Reason, maxText),
 				RaisedAt: now,
 			},
 		})
+	}
+}
+
+// causeOf keeps of what led to the event what an alert may repeat.
+func causeOf(a consumer.Alert, event envelope.Cause) envelope.Cause {
+	return envelope.Cause{
+		TenantID: or(id(a.TenantID), database.Platform), CorrelationID: id(event.CorrelationID), CausationID: id(a.EventID),
+		Metadata: map[string]string{"actorType": "SERVICE", "actorId": a.Service},
 	}
 }
 
