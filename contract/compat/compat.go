@@ -108,7 +108,9 @@ type Result struct {
 type Finding struct {
 	// Rule is the JSON Schema keyword of the requirement, or "schema" when it is
 	// about a schema as a whole.
-	Rule      string    `json:"rule"`
+	Rule string `json:"rule"`
+	// Name is the member that the rule "required" asks for.
+	Name      string    `json:"name,omitempty"`
 	Verdict   Verdict   `json:"verdict"`
 	Direction Direction `json:"direction"` // Backward or Forward
 	// Path is where in a document, as a JSON pointer in which "*" stands for any
