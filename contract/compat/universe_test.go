@@ -3,6 +3,7 @@ package compat
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -47,9 +48,7 @@ func objects(of []any, names []string, at int) []any {
 		all = append(all, rest)
 		for _, value := range of {
 			more := map[string]any{names[at]: value}
-			for name, member := range rest.(map[string]any) {
-				more[name] = member
-			}
+			maps.Copy(more, rest.(map[string]any))
 			all = append(all, more)
 		}
 	}
@@ -207,14 +206,10 @@ func (a author) mixed(s map[string]any, depth int) map[string]any {
 func (a author) document() map[string]any {
 	s := a.mixed(map[string]any{}, 2)
 	if a.IntN(3) > 0 {
-		for k, v := range a.object(2) {
-			s[k] = v
-		}
+		maps.Copy(s, a.object(2))
 	}
 	if a.IntN(3) == 0 {
-		for k, v := range a.array(2) {
-			s[k] = v
-		}
+		maps.Copy(s, a.array(2))
 	}
 	a.finish(s)
 	return s
@@ -277,9 +272,7 @@ func (a author) edit(s map[string]any, depth int) {
 		delete(s, k)
 		return
 	}
-	for k, v := range more {
-		s[k] = v
-	}
+	maps.Copy(s, more)
 }
 
 func TestEveryDocumentOfASmallWorldAgreesWithTheVerdict(t *testing.T) {

@@ -26,10 +26,14 @@ const (
 	paid     = "shop.basket.events.v1-BasketPaid"
 )
 
-func load(t *testing.T) *contract.Catalogue { return loadFrom(t, contracts.FS()) }
+func load(t *testing.T) *contract.Catalogue {
+	t.Helper()
+	return loadFrom(t, contracts.FS())
+}
 
 // loadShop loads a catalogue of a few events.
 func loadShop(t *testing.T) *contract.Catalogue {
+	t.Helper()
 	return loadFrom(t, os.DirFS("../lint/testdata/shop"))
 }
 
