@@ -82,11 +82,21 @@ func (a author) schema(depth int) any {
 
 func (a author) leaf() any {
 	leaves := []any{
-		map[string]any{}, map[string]any{"type": "string"}, map[string]any{"type": []any{"integer", "null"}}, map[string]any{"const": json.Number("1.0")},
-		map[string]any{"enum": []any{nil, map[string]any{"a": "a"}, "a"}}, map[string]any{"const": map[string]any{"b": json.Number("1")}},
-		map[string]any{"multipleOf": json.Number("0.5"), "maximum": json.Number("1")}, map[string]any{"maxLength": 1}, map[string]any{"pattern": "^a"},
-		map[string]any{"required": []any{"a"}}, map[string]any{"maxProperties": 1}, map[string]any{"maxItems": 1}, map[string]any{"not": map[string]any{"type": "number"}},
-		map[string]any{"minimum": json.Number("1")}, map[string]any{"enum": []any{[]any{json.Number("1")}, json.Number("1"), true}},
+		map[string]any{},
+		map[string]any{"type": "string"},
+		map[string]any{"type": []any{"integer", "null"}},
+		map[string]any{"const": json.Number("1.0")},
+		map[string]any{"enum": []any{nil, map[string]any{"a": "a"}, "a"}},
+		map[string]any{"const": map[string]any{"b": json.Number("1")}},
+		map[string]any{"multipleOf": json.Number("0.5"), "maximum": json.Number("1")},
+		map[string]any{"maxLength": 1},
+		map[string]any{"pattern": "^a"},
+		map[string]any{"required": []any{"a"}},
+		map[string]any{"maxProperties": 1},
+		map[string]any{"maxItems": 1},
+		map[string]any{"not": map[string]any{"type": "number"}},
+		map[string]any{"minimum": json.Number("1")},
+		map[string]any{"enum": []any{[]any{json.Number("1")}, json.Number("1"), true}},
 	}
 	if a.draft >= 2019 || a.draft == 7 {
 		leaves = append(leaves, true, false, map[string]any{"exclusiveMaximum": json.Number("1")})
