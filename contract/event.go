@@ -1,7 +1,9 @@
 package contract
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -87,6 +89,20 @@ type Consumer struct {
 	// Reads are the payload fields that the group depends on, "*" for all. A
 	// path such as totals.oneTimeTotal or lines[].offerId may be given.
 	Reads []string `json:"reads"`
+}
+
+// DependsOn reports whether the group depends on a payload field: it reads all, the
+// field itself, what holds it, or something that it holds.
+func (c Consumer) DependsOn(path string) bool {
+	return slices.ContainsFunc(c.Reads, func(read string) bool {
+		return read == "*" || read == path || Inside(read, path) || Inside(path, read)
+	})
+}
+
+// Inside reports whether a path as in [Field.Path] lies below another.
+func Inside(path, parent string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
 }
 
 // Deprecation says when and why an event goes away.

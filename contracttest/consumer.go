@@ -191,14 +191,7 @@ func (r *consumerRun) required(e *contract.Event) []string {
 }
 
 func (r *consumerRun) reads(e *contract.Event, path string) bool {
-	for _, reader := range e.Consumers {
-		for _, read := range reader.Reads {
-			if reader.Group == r.Config.Group && (read == "*" || read == path || strings.HasPrefix(read, path+".") || strings.HasPrefix(read, path+"[")) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.Consumers, func(c contract.Consumer) bool { return c.Group == r.Config.Group && c.DependsOn(path) })
 }
 
 // all runs the points in rounds: what is handled, the same again, then what comes

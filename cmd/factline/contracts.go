@@ -260,7 +260,7 @@ func (f fieldRow) text() string {
 }
 
 func fieldReaders(e *contract.Event, path string) []string {
-	return servicesThat(e, func(c contract.Consumer) bool { return slices.Contains(c.Reads, path) || slices.Contains(c.Reads, "*") })
+	return servicesThat(e, func(c contract.Consumer) bool { return c.DependsOn(path) })
 }
 
 // servicesThat names each service once, however many groups of it read.

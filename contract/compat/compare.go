@@ -196,7 +196,7 @@ func (c *comparison) unknown(q requirement, reason string) Finding {
 }
 
 func (c *comparison) finding(q requirement, v Verdict) Finding {
-	f := Finding{Rule: q.rule, Verdict: v, Direction: c.direction, Path: q.path}
+	f := Finding{Rule: q.rule, Name: q.name, Verdict: v, Direction: c.direction, Path: q.path}
 	mine, theirs := c.reader.pointer(q.location), ""
 	reads, writes := c.reader.value(q.location), json.RawMessage(nil)
 	if other, ok := c.places[q.place()]; ok {

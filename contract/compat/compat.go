@@ -59,7 +59,8 @@ type Options struct {
 	IgnoreFormats bool
 	// Evolvable trusts writers and readers to leave undeclared properties of an
 	// object that declares some alone: a writer sends only what its schema
-	// declares, a reader ignores what its own does not. Then an optional property
+	// declares, a reader ignores what its own does not. Properties that
+	// additionalProperties describes are declared. Then an optional property
 	// may be added to an open object and removed from a closed one.
 	Evolvable bool
 	// AppliesDefaults says that readers fill in the default of a missing property
@@ -107,7 +108,9 @@ type Result struct {
 type Finding struct {
 	// Rule is the JSON Schema keyword of the requirement, or "schema" when it is
 	// about a schema as a whole.
-	Rule      string    `json:"rule"`
+	Rule string `json:"rule"`
+	// Name is the member that the rule "required" asks for.
+	Name      string    `json:"name,omitempty"`
 	Verdict   Verdict   `json:"verdict"`
 	Direction Direction `json:"direction"` // Backward or Forward
 	// Path is where in a document, as a JSON pointer in which "*" stands for any

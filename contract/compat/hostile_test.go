@@ -165,3 +165,18 @@ func FuzzParseAndCompare(f *testing.F) {
 		}
 	})
 }
+
+// More values are listed than the engine keeps apart, so that it takes one of
+// them for a document that is refused.
+func TestWhatTheValidatorDoesNotConfirmIsNoWitness(t *testing.T) {
+	t.Parallel()
+	values := make([]string, maxDifferent+100)
+	for i := range values {
+		values[i] = fmt.Sprint(i)
+	}
+	old := mustParse(t, fmt.Sprintf(`{"type":"integer","minimum":0,"maximum":%d}`, len(values)-1))
+	next := mustParse(t, `{"enum":[`+strings.Join(values, ",")+`]}`)
+	if r := Compare(t.Context(), old, next, Options{}); r.Verdict != Unknown || !strings.Contains(r.Reason, "did not confirm") {
+		t.Errorf("%+v", r)
+	}
+}

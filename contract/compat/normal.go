@@ -93,9 +93,17 @@ func booleanSchema(accepts bool) *jsonschema.Schema {
 
 const latest = 2020
 
+// refStandsAlone is the last draft in which nothing beside a $ref counts. The
+// validator knows it, but keeps some of what stands there.
+const refStandsAlone = 7
+
 func (n *normalizer) olderDrafts(s *jsonschema.Schema, draft int) {
 	s.DraftVersion = latest
-	if draft >= latest {
+	switch {
+	case draft >= latest:
+		return
+	case draft <= refStandsAlone && s.Ref != nil:
+		*s = jsonschema.Schema{DraftVersion: latest, Location: s.Location, Ref: s.Ref}
 		return
 	}
 	if s.UnevaluatedItems != nil && s.Contains != nil {

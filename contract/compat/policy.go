@@ -18,11 +18,28 @@ func applyPolicy(from, to *jsonschema.Schema, o Options) (writer, reader *jsonsc
 		return from, to, ""
 	}
 	for _, s := range reachable([]*jsonschema.Schema{to}) {
-		if len(s.Properties) > 0 {
-			s.AdditionalProperties, s.UnevaluatedProperties = nil, nil
+		if len(s.Properties) == 0 {
+			continue
+		}
+		if !typesOthers(s.AdditionalProperties) {
+			s.AdditionalProperties = nil
+		}
+		if !typesOthers(s.UnevaluatedProperties) {
+			s.UnevaluatedProperties = nil
 		}
 	}
 	return closed(from), to, ""
+}
+
+// typesOthers reports whether a schema of all other properties says what they
+// are like. Those are declared as much as if they had names.
+func typesOthers(others any) bool {
+	s, ok := others.(*jsonschema.Schema)
+	if !ok || s == nil || s.Bool != nil {
+		return false
+	}
+	says, _ := describe(s)
+	return says != ""
 }
 
 // fillDefaults takes from the required names those that the reader fills in.
@@ -75,16 +92,18 @@ func (c closer) close(s *jsonschema.Schema) *jsonschema.Schema {
 }
 
 // declared are the names and patterns that a schema and its parts declare for
-// one object.
+// one object, none where a part declares every other name.
 func declared(s *jsonschema.Schema) (map[string]*jsonschema.Schema, map[jsonschema.Regexp]*jsonschema.Schema) {
 	names, patterns := map[string]*jsonschema.Schema{}, map[jsonschema.Regexp]*jsonschema.Schema{}
 	seen := map[*jsonschema.Schema]bool{}
+	open := false
 	var collect func(s *jsonschema.Schema)
 	collect = func(s *jsonschema.Schema) {
 		if seen[s] {
 			return
 		}
 		seen[s] = true
+		open = open || typesOthers(s.AdditionalProperties) || typesOthers(s.UnevaluatedProperties)
 		for name := range s.Properties {
 			names[name] = booleanSchema(true)
 		}
@@ -101,5 +120,8 @@ func declared(s *jsonschema.Schema) (map[string]*jsonschema.Schema, map[jsonsche
 		}
 	}
 	collect(s)
+	if open {
+		return nil, nil
+	}
 	return names, patterns
 }

@@ -110,3 +110,24 @@ func TestFullIsBothDirections(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// What a schema says of all other members is no less declared than a name.
+func TestTypedOthersAreHeldToTheirType(t *testing.T) {
+	t.Parallel()
+	const named = `{"type":"object","properties":{"a":{"type":"string"}},%s}`
+	for _, tt := range []struct {
+		name, old, next string
+		want            Verdict
+	}{
+		{"their type changes", `"additionalProperties":{"type":"string"}`, `"additionalProperties":{"type":"integer"}`, Breaking},
+		{"their type changes, unevaluated", `"unevaluatedProperties":{"type":"string"}`, `"unevaluatedProperties":{"type":"integer"}`, Breaking},
+		{"a member comes to be required", `"additionalProperties":{"type":"string"}`, `"additionalProperties":{"type":"string"},"required":["b"]`, Breaking},
+		{"they may be anything in other words", `"additionalProperties":{}`, `"additionalProperties":{"title":"others"}`, Compatible},
+		{"closed opens", `"additionalProperties":false`, `"additionalProperties":true`, Compatible},
+	} {
+		old, next := mustParse(t, fmt.Sprintf(named, tt.old)), mustParse(t, fmt.Sprintf(named, tt.next))
+		if r := Compare(t.Context(), old, next, Options{Direction: Full, Evolvable: true}); r.Verdict != tt.want {
+			t.Errorf("%s: %s, want %s: %v", tt.name, r.Verdict, tt.want, r.Findings)
+		}
+	}
+}

@@ -46,6 +46,8 @@ type Change struct {
 	Fingerprint string `json:"fingerprint"`
 	// Approval is the decision that lets the change pass, nil for none.
 	Approval *contract.Approval `json:"approval,omitempty"`
+
+	renamedTo string
 }
 
 // String is the change on a few lines, with its place.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -98,6 +97,15 @@ func (c *checker) stricter(name string) *contract.Topic {
 	return after
 }
 
+// strictest is for an event that moves: its readers relied on the topic it left.
+func (c *checker) strictest(from, to string) *contract.Topic {
+	left, entered := c.stricter(from), c.stricter(to)
+	if strictnessOf(left) < strictnessOf(entered) {
+		return left
+	}
+	return entered
+}
+
 func name(e *contract.Event) string { return fmt.Sprintf("%s v%d", e.Type, e.Version) }
 
 // event judges what became of an event that was there.
@@ -120,7 +128,7 @@ func (c *checker) event(before *contract.Event) error {
 	}
 	rest := unexplained(d, result, "/payload")
 	for _, change := range append(d.changes, rest...) {
-		c.add(c.stricter(after.Topic), change)
+		c.add(c.strictest(before.Topic, after.Topic), change)
 	}
 	return nil
 }
@@ -161,32 +169,23 @@ func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile stri
 
 // groups are the consumers that either state declares.
 func groups(events ...*contract.Event) []string {
-	return readers(func(string) bool { return true }, events...)
+	return groupsThat(func(contract.Consumer) bool { return true }, events...)
 }
 
-func readers(reads func(field string) bool, events ...*contract.Event) []string {
+// readersOf are the groups that depend on a field in either state.
+func readersOf(path string, events ...*contract.Event) []string {
+	return groupsThat(func(r contract.Consumer) bool { return r.DependsOn(path) }, events...)
+}
+
+func groupsThat(are func(contract.Consumer) bool, events ...*contract.Event) []string {
 	var found []string
 	for _, e := range events {
 		for _, r := range e.Consumers {
-			if slices.ContainsFunc(r.Reads, reads) {
+			if are(r) {
 				found = append(found, r.Group)
 			}
 		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
-}
-
-// readersOf are the groups that depend on a field: on itself, on what holds it,
-// or on what it holds.
-func readersOf(path string, events ...*contract.Event) []string {
-	return readers(func(field string) bool {
-		return field == "*" || field == path || inside(field, path) || inside(path, field)
-	}, events...)
-}
-
-// inside reports whether a path lies below another.
-func inside(path, parent string) bool {
-	rest, ok := strings.CutPrefix(path, parent)
-	return ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
 }

@@ -46,7 +46,7 @@ func (d *diff) fields() {
 
 // below reports whether one of the fields holds the path.
 func below(fields []contract.Field, path string) bool {
-	return slices.ContainsFunc(fields, func(f contract.Field) bool { return inside(path, f.Path) })
+	return slices.ContainsFunc(fields, func(f contract.Field) bool { return contract.Inside(path, f.Path) })
 }
 
 func (d *diff) put(kind Kind, path, message string, hurt []string) {
@@ -69,16 +69,18 @@ func (d *diff) position(path string) (file string, line int) {
 	return d.after.FieldPosition("")
 }
 
+// keywords are what a field is, its kind with that of its elements first.
 func keywords(e *contract.Event, path string) string {
-	found := e.FieldKeywords(path)
-	if found == nil {
+	f, ok := e.Field(path)
+	if !ok {
 		return ""
 	}
+	found := e.FieldKeywords(path)
 	text, err := json.Marshal(found)
 	if err != nil {
-		return fmt.Sprint(found)
+		return f.Type + " " + fmt.Sprint(found)
 	}
-	return string(text)
+	return f.Type + " " + string(text)
 }
 
 func (d *diff) everyone() []string           { return groups(d.before, d.after) }
@@ -87,8 +89,10 @@ func (d *diff) readers(path string) []string { return readersOf(path, d.before, 
 func (d *diff) gone(f contract.Field, come *[]contract.Field) {
 	if i := slices.IndexFunc(*come, func(g contract.Field) bool { return similar(f, g) }); i >= 0 {
 		to := (*come)[i]
-		*come = slices.DeleteFunc(*come, func(g contract.Field) bool { return g.Path == to.Path || inside(to.Path, g.Path) })
+		*come = slices.DeleteFunc(*come, func(g contract.Field) bool { return g.Path == to.Path || contract.Inside(to.Path, g.Path) })
 		d.put(FieldRenamed, f.Path, fmt.Sprintf("is gone, and %s looks like it", to.Path), d.readers(f.Path))
+		renamed := &d.changes[len(d.changes)-1]
+		renamed.renamedTo, renamed.New = to.Path, to.Path+" "+keywords(d.after, to.Path)
 		return
 	}
 	if f.Required {

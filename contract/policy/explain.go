@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"factline.dev/contract"
 	"factline.dev/contract/compat"
 )
 
@@ -42,6 +43,7 @@ func explained(d *diff, f compat.Finding, path string) bool {
 		if c.Witness == nil {
 			c.Witness = f.Witness
 		}
+		c.Hurt = d.everyone() // whoever validates refuses it, whatever they read
 		if text := f.Direction.String(); !slices.Contains(c.Directions, text) {
 			c.Directions = append(c.Directions, text)
 		}
@@ -52,15 +54,15 @@ func explained(d *diff, f compat.Finding, path string) bool {
 
 func because(c *Change, f compat.Finding, path string) bool {
 	at := c.Path == path
-	holds := parent(c.Path) == path
+	missing := f.Rule == "required" && named(path, f) == c.Path
 	backward := f.Direction == compat.Backward
 	switch c.Kind {
 	case RequiredAdded, MadeRequired:
-		return backward && f.Rule == "required" && (holds || at)
+		return backward && (missing || at && c.Kind == RequiredAdded && f.Rule == "required")
 	case RequiredRemoved, MadeOptional:
-		return !backward && f.Rule == "required" && (holds || at)
+		return !backward && (missing || at && c.Kind == RequiredRemoved && f.Rule == "required")
 	case FieldRenamed:
-		return f.Rule == "required" && (holds || at)
+		return f.Rule == "required" && (missing || at || named(path, f) == c.renamedTo)
 	case EnumValueAdded:
 		return !backward && at && (f.Rule == "enum" || f.Rule == "const")
 	case EnumValueRemoved:
@@ -68,18 +70,18 @@ func because(c *Change, f compat.Finding, path string) bool {
 	case NumberPrecision:
 		return at && slices.Contains([]string{"type", "multipleOf", "pattern", "format"}, f.Rule)
 	case TypeChanged:
-		return at || inside(path, c.Path)
+		return at || contract.Inside(path, c.Path)
 	}
 	return false
 }
 
-// parent is the path of what holds a field, empty for the payload.
-func parent(path string) string { return path[:max(0, strings.LastIndexByte(path, '.'))] }
+// named is the path of the member that a finding asks for.
+func named(path string, f compat.Finding) string { return strings.TrimPrefix(path+"."+f.Name, ".") }
 
 func (d *diff) change(f compat.Finding, path string) Change {
 	c := Change{
 		Kind: SchemaUndecided, Subject: name(d.after), Path: path, Message: "cannot be decided: " + f.Message, Witness: f.Witness,
-		Old: f.Rule + " " + string(f.Old), New: f.Rule + " " + string(f.New),
+		Old: fact(f, f.Old), New: fact(f, f.New),
 		Directions: []string{f.Direction.String()}, Hurt: d.everyone(),
 	}
 	if f.Verdict == compat.Breaking {
@@ -87,6 +89,12 @@ func (d *diff) change(f compat.Finding, path string) Change {
 	}
 	c.File, c.Line = d.position(path)
 	return c
+}
+
+// fact is one side of a finding. A name tells two missing members of one object
+// apart, whose keyword is the same list.
+func fact(f compat.Finding, value json.RawMessage) string {
+	return strings.TrimSpace(f.Rule+" "+f.Name) + " " + string(value)
 }
 
 // add adds a change, or its direction to the one that it is the other half of.

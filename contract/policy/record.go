@@ -162,7 +162,7 @@ func (c *checker) beside(older, e *contract.Event) error {
 		if change.Kind == SchemaBroken {
 			change.Kind = VersionAdded
 		}
-		change.Old, change.New = older.SchemaRef(), e.SchemaRef()
+		change.Old, change.New = older.SchemaRef()+" "+change.Old, e.SchemaRef()+" "+change.New
 		next := fmt.Sprintf("%s.v%d", strings.TrimSuffix(e.Topic, ".v1"), e.Version)
 		change.Message = fmt.Sprintf("is not compatible with %s on the same topic: %s; put it on %s", name(older), change.Message, next)
 		c.add(c.stricter(e.Topic), change)

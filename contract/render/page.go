@@ -126,24 +126,13 @@ func fieldsOf(e *contract.Event) []field {
 	for _, f := range e.Fields() {
 		row := field{Field: f}
 		for _, r := range e.Consumers {
-			if !slices.Contains(row.Readers, r.Service) && slices.ContainsFunc(r.Reads, func(read string) bool { return covers(read, f.Path) }) {
+			if !slices.Contains(row.Readers, r.Service) && r.DependsOn(f.Path) {
 				row.Readers = append(row.Readers, r.Service)
 			}
 		}
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// covers reports whether whoever reads one path reads another: all, the same,
-// what is below it, or what leads to it.
-func covers(read, path string) bool {
-	return read == "*" || read == path || isBelow(path, read) || isBelow(read, path)
-}
-
-func isBelow(path, parent string) bool {
-	rest, ok := strings.CutPrefix(path, parent)
-	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "["))
 }
 
 // TypeText is the type with what narrows it.

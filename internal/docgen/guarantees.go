@@ -17,6 +17,7 @@ func promises() []promise {
 		{"loss", "A committed event is never lost", "It reaches the log at least once, normally once, and every consumer that is to have its effect."},
 		{"order", "Events of one aggregate keep their order", "On the log first occurrences, and in every ordered consumer effects, are in the order of `aggregateVersion`: through concurrency, broker rejections, crashes, retries, dead letters and redrives."},
 		{"once", "An effect happens once", "In a consumer's own database, per event and consumer."},
+		{"contract", "A contract changes only as its readers can bear", "What a check lets pass hurts no declared reader, unless somebody answers for it until a day."},
 	}
 }
 

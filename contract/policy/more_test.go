@@ -1,0 +1,119 @@
+package policy_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"factline.dev/contract/policy"
+)
+
+// with is the shop with edits.
+func with(t *testing.T, files fstest.MapFS, edits ...edit) fstest.MapFS {
+	t.Helper()
+	return planted{edits: edits}.plant(t, maps.Clone(files))
+}
+
+func find(changes []policy.Change, kind policy.Kind, path string) policy.Change {
+	i := slices.IndexFunc(changes, func(c policy.Change) bool { return c.Kind == kind && c.Path == path })
+	if i < 0 {
+		return policy.Change{}
+	}
+	return changes[i]
+}
+
+func TestAReadCoversWhatHoldsItAndWhatItHolds(t *testing.T) {
+	t.Parallel()
+	city := in(`, "city": {"type": "string"}`, "")
+	for _, tt := range []struct {
+		reads string
+		hurt  bool
+	}{
+		{"\"*\"", true},
+		{"terminal", true},
+		{"terminal.city", true},
+		{"terminal.till", false},
+		{"basketId", false},
+	} {
+		declared := edit{record, "reads: [basketId, total, state, paidAt, voucherCode, terminal.till]", "reads: [" + tt.reads + "]"}
+		c := find(check(t, with(t, base(t), declared), with(t, with(t, base(t), declared), city...), today()), policy.OptionalRemoved, "terminal.city")
+		if c.Failed != tt.hurt || (len(c.Hurt) == 1) != tt.hurt {
+			t.Errorf("who reads %s: %+v", tt.reads, c)
+		}
+		c = find(check(t, base(t), with(t, with(t, base(t), declared), city...), today()), policy.OptionalRemoved, "terminal.city")
+		if c.Failed != tt.hurt {
+			t.Errorf("who begins to read %s in the same change: %+v", tt.reads, c)
+		}
+	}
+}
+
+// Renaming a required field that nobody reads passed on a private topic, where
+// taking it away did not: its readers refuse the event all the same.
+func TestARenamedRequiredFieldHurtsWhoeverValidates(t *testing.T) {
+	t.Parallel()
+	old := with(t, base(t), edit{topic, "visibility: public", "visibility: private"}, edit{schema, `"paidAt"]`, `"paidAt", "note"]`})
+	now := with(t, old, edit{schema, `"paidAt", "note"]`, `"paidAt", "noteText"]`}, edit{schema, `"note":`, `"noteText":`})
+	c := find(check(t, old, now, today()), policy.FieldRenamed, "note")
+	if c.Verdict != policy.Breaking || !c.Failed || !slices.Equal(c.Hurt, []string{group}) {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// The finding about one missing member was taken for that about another of the
+// same object, and who approved the one had approved both.
+func TestTwoMembersThatAreAskedForAreTwoChanges(t *testing.T) {
+	t.Parallel()
+	changes := check(t, base(t), with(t, base(t), edit{schema, `"paidAt"]`, `"paidAt", "note", "ghost", "spectre"]`}), today())
+	said := fmt.Sprint(changes)
+	if len(changes) != 3 || find(changes, policy.MadeRequired, "note").Kind == "" || find(changes, policy.SchemaBroken, "").Kind == "" {
+		t.Errorf("got %s", said)
+	}
+	if changes[0].Fingerprint == changes[1].Fingerprint {
+		t.Errorf("one approval would cover both: %s", said)
+	}
+}
+
+// An approval names one change by its fingerprint and must not fit its neighbour.
+func TestAFingerprintFitsOneChange(t *testing.T) {
+	t.Parallel()
+	list := with(t, base(t), edit{schema, `"voucherCode": {"type": "string"}`, `"voucherCode": {"type": "array", "items": {"type": "string"}}`})
+	for _, tt := range []struct {
+		name string
+		old  fstest.MapFS
+		a, b edit
+		kind policy.Kind
+		path string
+	}{
+		{"the new name of a field", base(t), edit{schema, `"voucherCode":`, `"voucher_code":`}, edit{schema, `"voucherCode":`, `"codeOfVoucher":`}, policy.FieldRenamed, "voucherCode"},
+		{"the type of elements", list, edit{schema, `"items": {"type": "string"}`, `"items": {"type": "integer"}`}, edit{schema, `"items": {"type": "string"}`, `"items": {"type": "boolean"}`}, policy.TypeChanged, "voucherCode"},
+	} {
+		a := find(check(t, tt.old, with(t, tt.old, tt.a), today()), tt.kind, tt.path)
+		b := find(check(t, tt.old, with(t, tt.old, tt.b), today()), tt.kind, tt.path)
+		if a.Kind == "" || b.Kind == "" || a.Fingerprint == b.Fingerprint {
+			t.Errorf("%s: %+v and %+v", tt.name, a, b)
+		}
+	}
+}
+
+func TestAnEventThatMovesIsJudgedByTheStricterTopic(t *testing.T) {
+	t.Parallel()
+	now := base(t)
+	for file, content := range base(t) {
+		if strings.HasPrefix(file, "events/shop.basket.events/") {
+			text := strings.ReplaceAll(string(content.Data), "shop.basket.events", "shop.basket.inner")
+			text = strings.Replace(text, "visibility: public", "visibility: private", 1)
+			delete(now, file)
+			now[strings.Replace(file, "shop.basket.events", "shop.basket.inner", 1)] = &fstest.MapFile{Data: []byte(text)}
+		}
+	}
+	inner := strings.Replace(schema, "shop.basket.events", "shop.basket.inner", 1)
+	replace(t, now, inner, `"note": {"type": "string", "maxLength": 100}`, `"note": {"type": "string", "enum": ["A"]}`)
+	old := with(t, base(t), edit{schema, `"note": {"type": "string", "maxLength": 100}`, `"note": {"type": "string", "enum": ["A"], "description": "One."}`})
+	c := find(check(t, old, now, today()), policy.EnumMeaning, "note")
+	if c.Verdict != policy.Unknown || c.Visibility != "public" || !c.Failed {
+		t.Errorf("got %+v", c)
+	}
+}
