@@ -71,8 +71,11 @@ type Config struct {
 	// one transaction then takes what would have been many. 64 KiB end the wait.
 	// Default 0, no wait. At most 5s.
 	Linger time.Duration
-	// MaxQueuedRecords is the most records of a partition read ahead; beyond it,
-	// or 16 MiB, the partition's fetching pauses. Default 4 × MaxChunkRecords.
+	// MaxQueuedRecords is the most records of a partition read ahead; beyond it, or
+	// 16 MiB, or its part of the 128 MiB that all partitions of a runner have, the
+	// partition's fetching pauses. What was fetched by then comes on top: of each
+	// broker at most 2 MiB, of each partition 128 KiB, as compressed, or one batch.
+	// Default 4 × MaxChunkRecords.
 	MaxQueuedRecords int
 	// InPlaceAttempts is how often a failing event is tried at once, with
 	// BackoffMin in between, before it waits for the tiers of its topic's retry
@@ -127,8 +130,9 @@ type Config struct {
 	Now func() time.Time
 	// Hooks may implement AfterEffectHook. Nil has none.
 	Hooks any
-	// ClientOptions are passed on to the Kafka client, for TLS and SASL. Those
-	// that the guarantees rest on (group, offsets, commits) are overridden.
+	// ClientOptions are passed on to the Kafka client, for TLS and SASL, or for
+	// larger fetches. Those that the guarantees rest on (group, offsets, commits)
+	// are overridden.
 	ClientOptions []kgo.Opt
 }
 

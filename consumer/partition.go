@@ -23,8 +23,21 @@ var errStopping = errors.New("consumer: the partition is given back")
 // well, because events may be 900 KiB each.
 const (
 	maxQueuedBytes = 16 << 20
+	// maxMemberBytes is for all partitions of a member together, in equal parts.
+	maxMemberBytes = 128 << 20
 	maxChunkBytes  = 8 << 20
+	// recordBytes are what a record takes beside its bytes.
+	recordBytes = 256
 )
+
+// sizeOf is what a record takes in memory, about.
+func sizeOf(record *kgo.Record) int {
+	size := recordBytes + len(record.Key) + len(record.Value)
+	for _, h := range record.Headers {
+		size += 2*len(h.Key) + len(h.Value)
+	}
+	return size
+}
 
 // partition is the work on one owned partition: a queue that the poll loop
 // fills and a few goroutines that see to it that it is emptied, chunk by chunk,
@@ -36,7 +49,7 @@ type partition struct {
 
 	mu      sync.Mutex
 	queue   []*kgo.Record // in log order
-	bytes   int           // of the queued values
+	bytes   int           // of the queued records
 	since   time.Time     // when the oldest queued record was received
 	release []inbox.Waiter
 	due     []inbox.DueRecord // events to try again
@@ -94,11 +107,11 @@ func (p *partition) enqueue(records []*kgo.Record, highWater int64, now time.Tim
 	}
 	p.queue = append(p.queue, records...)
 	for _, record := range records {
-		p.bytes += len(record.Value)
+		p.bytes += sizeOf(record)
 	}
 	p.highWater.Store(highWater)
 	p.signal()
-	if full := len(p.queue) >= p.s.r.cfg.MaxQueuedRecords || p.bytes >= maxQueuedBytes; full && !p.paused {
+	if full := len(p.queue) >= p.s.r.cfg.MaxQueuedRecords || p.bytes >= p.s.queueBytes(); full && !p.paused {
 		p.paused = true
 		p.s.pause(p)
 	}

@@ -107,7 +107,7 @@ func (p *partition) takeUpTo(records int) *share {
 	taken.received, taken.alone, taken.careful = received, p.alone || careful, careful
 	p.alone = false
 	p.begin(taken)
-	if p.paused && len(p.queue) <= p.s.r.cfg.MaxQueuedRecords/2 && p.bytes <= maxQueuedBytes/2 {
+	if p.paused && len(p.queue) <= p.s.r.cfg.MaxQueuedRecords/2 && p.bytes <= p.s.queueBytes()/2 {
 		p.paused = false
 		p.s.resume(p)
 	}
@@ -127,7 +127,7 @@ func (p *partition) takeRecords(most int) []*kgo.Record {
 	}
 	n, size := 0, 0
 	for n < min(len(p.queue), most) && size < maxChunkBytes {
-		size += len(p.queue[n].Value)
+		size += sizeOf(p.queue[n])
 		n++
 	}
 	taken := p.queue[:n:n]
@@ -154,7 +154,7 @@ func (p *partition) takeBeside(most int) (taken []*kgo.Record) {
 			kept = append(kept, record)
 			continue
 		}
-		taken, size = append(taken, record), size+len(record.Value)
+		taken, size = append(taken, record), size+sizeOf(record)
 	}
 	p.deferred, p.bytes = len(kept), p.bytes-size
 	p.queue = append(kept, p.queue[i:]...)

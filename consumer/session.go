@@ -91,6 +91,19 @@ func (r *Runner) runSession(ctx context.Context) error {
 // lingerBytes end the wait of Config.Linger.
 const lingerBytes = 64 << 10
 
+// A fetch is bounded as it is sent, compressed. What compresses well becomes a
+// hundred times as large here, so the client's own bounds of 50 MiB and 1 MiB are
+// gigabytes. A batch that is larger than its bound comes all the same, alone.
+const (
+	fetchBytes          = 2 << 20
+	fetchPartitionBytes = 128 << 10
+)
+
+// fetchWait is how long a broker may hold a fetch for which it has nothing. A
+// partition that is resumed meanwhile is in none until then: the client's own 5 s
+// had partitions with a backlog stand still beside one that was read to its end.
+const fetchWait = 250 * time.Millisecond
+
 func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *session {
 	s := &session{
 		r: r, member: envelope.NewID(), stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
@@ -105,7 +118,9 @@ func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *
 
 func (s *session) clientOptions() []kgo.Opt {
 	cfg := s.r.cfg
-	opts := []kgo.Opt{kgo.ClientID(cfg.Service)}
+	opts := []kgo.Opt{
+		kgo.ClientID(cfg.Service), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(fetchPartitionBytes), kgo.FetchMaxWait(fetchWait),
+	}
 	if cfg.Linger > 0 {
 		opts = append(opts, kgo.FetchMinBytes(lingerBytes), kgo.FetchMaxWait(max(cfg.Linger, 10*time.Millisecond)))
 	}
@@ -193,6 +208,13 @@ func (s *session) all() []*partition {
 		all = append(all, p)
 	}
 	return all
+}
+
+// queueBytes is how much each partition may read ahead.
+func (s *session) queueBytes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return min(maxQueuedBytes, maxMemberBytes/max(len(s.owned), 1))
 }
 
 func (s *session) pause(p *partition) {

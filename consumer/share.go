@@ -141,7 +141,7 @@ func (p *partition) putBack(sh *share) {
 	for _, record := range sh.records {
 		if record.Offset >= sh.open {
 			p.queue = append(p.queue, record)
-			p.bytes += len(record.Value)
+			p.bytes += sizeOf(record)
 		}
 	}
 	p.queue = slices.Clip(p.queue)
