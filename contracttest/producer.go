@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,6 +35,32 @@ func Produced(ctx context.Context, pool *pgxpool.Pool, c *contract.Catalogue, se
 	}
 	slices.Sort(types)
 	return broken, slices.Compact(types), nil
+}
+
+// Unproduced compares the types that a service was seen to produce with those that
+// it owns. later are events that wait for a feature: event type to what it waits
+// for. One that is produced all the same must leave the list.
+func Unproduced(c *contract.Catalogue, service string, types []string, later map[string]string) (broken []string) {
+	owned := map[string]bool{}
+	for _, e := range c.Events() {
+		if e.OwnerService != service {
+			continue
+		}
+		owned[e.Type] = true
+		feature, waits := later[e.Type]
+		switch produced := slices.Contains(types, e.Type); {
+		case produced && waits:
+			broken = append(broken, fmt.Sprintf("%s: is produced although it waits for %s; take it from the list", e.Type, feature))
+		case !produced && !waits:
+			broken = append(broken, e.Type+": was not produced; bring the service through the work that makes it, or list what it waits for")
+		}
+	}
+	for _, eventType := range slices.Sorted(maps.Keys(later)) {
+		if !owned[eventType] {
+			broken = append(broken, fmt.Sprintf("%s: waits for %s and is no event of %s", eventType, later[eventType], service))
+		}
+	}
+	return broken
 }
 
 type storedEvent struct {

@@ -2,8 +2,6 @@ package quote
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -141,12 +139,19 @@ func TestTheServiceKeepsItsContractsAsAProducer(t *testing.T) {
 	for _, problem := range broken {
 		t.Error(problem)
 	}
-	for _, e := range b.host.Contracts.Events() {
-		if e.OwnerService == Name && !slices.Contains(types, e.Type) && !slices.Contains(later(), e.Type) {
-			t.Errorf("%s was not produced; of %s", e.Type, strings.Join(types, ", "))
-		}
+	for _, problem := range contracttest.Unproduced(b.host.Contracts, Name, types, later()) {
+		t.Error(problem)
 	}
 }
 
-// later are events whose contracts stand before the service makes them.
-func later() []string { return []string{"QuoteDraftUpdated"} }
+// later names what each event waits for whose contract stands before the service
+// makes it.
+func later() map[string]string {
+	return map[string]string{
+		"QuoteDraftUpdated":     "lines of a draft that can be changed",
+		"QuoteRepriceScheduled": "prices by pricing-service",
+		"QuoteExpired":          "the timer on the last instant of a quote",
+		"QuoteRejected":         "rejection by the customer or by approval-service",
+		"QuoteRevised":          "revisions of a quote",
+	}
+}
