@@ -35,7 +35,7 @@ func TestTheOrderReadModelKeepsItsContracts(t *testing.T) {
 			Group: OrderGroup, Service: Name, Pool: factlinetest.Postgres(t, migrated), Brokers: kafka.Addrs(), Outbox: ob,
 			Contracts: catalogue, Subscriptions: []consumer.Subscription{subscription()},
 		},
-		Effects: effects, Before: captureFirst,
+		Effects: effects, Before: captureFirst, Later: later(),
 	}.Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -74,4 +74,39 @@ func captureFirst(ctx context.Context, pool *pgxpool.Pool, e envelope.Raw) error
 		}
 		return save(ctx, tx, "save_summaries", table, []summary{*row})
 	})
+}
+
+// later names what each event waits for that the read model declares and does not
+// apply yet.
+func later() map[string]string {
+	const (
+		cancellation  = "cancellation of orders and lines"
+		compensation  = "compensation of completed lines"
+		fallout       = "fulfilment by the adapter, and what people do about its failures"
+		orchestration = "orders that the process engine runs"
+	)
+	return map[string]string{
+		"OrderCancellationRequested":         cancellation,
+		"OrderCancelled":                     cancellation,
+		"OrderLineCancelled":                 cancellation,
+		"OrderLineCompensationRequested":     compensation,
+		"OrderLineCompensated":               compensation,
+		"OrderLineCompensationFailed":        compensation,
+		"OrderLineFailed":                    fallout,
+		"OrderLineFulfillmentResultRejected": fallout,
+		"OrderLineRetried":                   fallout,
+		"OrderLineWaived":                    fallout,
+		"FulfillmentRequestAccepted":         fallout,
+		"FulfillmentRequestClosed":           fallout,
+		"FulfillmentRequestDispatched":       fallout,
+		"FulfillmentCancellationRejected":    fallout,
+		"FulfillmentMilestoneReached":        fallout,
+		"OrchestrationCompleted":             orchestration,
+		"OrchestrationIncidentRaised":        orchestration,
+		"OrchestrationIncidentResolved":      orchestration,
+		"OrchestrationStarted":               orchestration,
+		"OrderFalloutRaised":                 orchestration,
+		"OrderFalloutResolved":               orchestration,
+		"OrderLineJeopardyRaised":            orchestration,
+	}
 }
