@@ -181,6 +181,12 @@ func TestAConsumerThatBreaksAPointIsFound(t *testing.T) {
 		}, "a replay: changed the effects"},
 		{"another mode than declared", func(c *contracttest.Consumer) { c.Config.Subscriptions[0].Mode = consumer.Ordered }, `is read in mode ordered, declared is "unordered"`},
 		{"an event that is not declared", func(c *contracttest.Consumer) { c.Config.Subscriptions[0].Handlers["OrderLineStarted"] = note }, "OrderLineStarted: is handled and not declared"},
+		{"a gate that expires with the inbox", func(c *contracttest.Consumer) {
+			c.Config.Subscriptions[0].Mode = consumer.Ordered
+			if _, err := c.Config.Pool.Exec(t.Context(), gateless); err != nil {
+				t.Error(err)
+			}
+		}, "a replay after the inbox expired: changed the effects"},
 		{"an order that is not kept", func(c *contracttest.Consumer) {
 			c.Config.Subscriptions[0].Mode = consumer.Ordered
 			if _, err := c.Config.Pool.Exec(t.Context(), forgetful); err != nil {
@@ -203,6 +209,11 @@ func TestAConsumerThatBreaksAPointIsFound(t *testing.T) {
 		})
 	}
 }
+
+// gateless forgets where aggregates are when the inbox expires.
+const gateless = `
+CREATE FUNCTION app.forget() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM factline.gate; RETURN NULL; END $$;
+CREATE TRIGGER forget AFTER DELETE ON factline.inbox FOR EACH STATEMENT EXECUTE FUNCTION app.forget();`
 
 // forgetful says of every event that is held for a gap that it is done.
 const forgetful = `
