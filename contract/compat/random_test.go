@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	pairs = flag.Int("pairs", 2_500, "how many random pairs of schemas are compared")
+	pairs = flag.Int("pairs", 10_000, "how many random pairs of schemas are compared")
 	seed  = flag.Uint64("seed", 20261124, "the seed of the random pairs")
 )
 
