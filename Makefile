@@ -78,7 +78,7 @@ mutants: ## Take each remedy out of a copy and expect its test to turn red: ONLY
 	$(GO) run ./internal/mutants -only "$(ONLY)"
 
 .PHONY: generate
-generate: ## Write what is generated: docs/catalogue, the guides below docs/guide, and the event types of the platform
+generate: ## Write what is generated: docs/catalogue, the guides below docs/guide, and the event types and contract tests of the platform
 	$(GO) generate ./...
 
 .PHONY: verify

@@ -30,6 +30,15 @@ type Consumer struct {
 	// Before puts the service into the state in which an event has an effect. Default
 	// none is needed.
 	Before func(ctx context.Context, pool *pgxpool.Pool, e envelope.Raw) error
+	// Fresh are top fields of payloads that name another aggregate and get a value of
+	// their own in every record, so that no record finds what another has done.
+	Fresh []string
+	// Rejected says why the examples of an event type end as rejections, by type.
+	// Default none does; one that is named and handled is a problem as well.
+	Rejected map[string]string
+	// Later are declared events that wait for a feature, type to feature. Default
+	// none: the group handles what it declares. One that is handled must leave.
+	Later map[string]string
 	// Timeout is how long one round of events may take. Default a minute.
 	Timeout time.Duration
 }
@@ -92,7 +101,18 @@ func (r *consumerRun) undeclared() []string {
 			}
 		}
 	}
-	return broken
+	return append(broken, r.unhandled()...)
+}
+
+func (r *consumerRun) unhandled() []string {
+	declared, done := map[string]bool{}, []string{}
+	for _, e := range r.Catalogue.ReadBy(r.Config.Group) {
+		declared[e.Type] = true
+	}
+	for _, s := range r.Config.Subscriptions {
+		done = append(done, handled(s)...)
+	}
+	return waiting{declared, done, r.Later, "handled by " + r.Config.Group}.problems()
 }
 
 func modeName(m consumer.Mode) string {
@@ -116,6 +136,8 @@ func handled(s consumer.Subscription) []string {
 	slices.Sort(types)
 	return types
 }
+
+const missingOptional = "missing optional fields"
 
 // trial is one record of one point.
 type trial struct {
@@ -161,7 +183,7 @@ func (r *consumerRun) prepare(ctx context.Context) ([]trial, error) {
 func (r *consumerRun) trials(e *contract.Event, mode consumer.Mode) ([]trial, error) {
 	var all []trial
 	add := func(point, example string, given bool, change func(record)) error {
-		value, err := exampleOf(e, example, change)
+		value, err := exampleOf(e, example, r.Fresh, change)
 		if err == nil {
 			all = append(all, trial{event: e, mode: mode, point: point, value: value, given: given})
 		}
@@ -170,20 +192,24 @@ func (r *consumerRun) trials(e *contract.Event, mode consumer.Mode) ([]trial, er
 	err := errors.Join(
 		add("the current version", "full", false, func(record) {}),
 		add("unknown optional fields", "full", false, func(v record) { v.addUnknown() }),
-		add("missing optional fields", "minimal", false, func(record) {}),
+		add(missingOptional, "minimal", false, func(record) {}),
 	)
 	for _, field := range r.required(e) {
-		err = errors.Join(err, add("without the required field "+field, "full", true, func(v record) { v.remove(strings.Split(field, ".")) }))
+		err = errors.Join(err, add("without the required field "+field, "full", true, func(v record) {
+			if !remove(map[string]any(v), strings.Split(field, ".")) {
+				r.fail(e, "without the required field "+field, "the example full does not have it")
+			}
+		}))
 	}
 	return all, err
 }
 
-// required are the fields that the group reads and the contract requires, and
-// those of the envelope that every reader needs.
+// required are the fields that the group reads and the contract requires, at any
+// depth, and those of the envelope that every reader needs.
 func (r *consumerRun) required(e *contract.Event) []string {
 	fields := []string{"producer", "tenantId"}
 	for _, f := range e.Fields() {
-		if f.Required && f.Depth() == 0 && !strings.Contains(f.Path, "[") && r.reads(e, f.Path) {
+		if f.Required && r.reads(e, f.Path) {
 			fields = append(fields, "payload."+f.Path)
 		}
 	}
@@ -197,6 +223,9 @@ func (r *consumerRun) reads(e *contract.Event, path string) bool {
 // all runs the points in rounds: what is handled, the same again, then what comes
 // out of order.
 func (r *consumerRun) all(ctx context.Context, trials []trial) error {
+	if err := r.undeclaredReads(ctx, trials); err != nil {
+		return err
+	}
 	if err := r.round(ctx, trials); err != nil {
 		return err
 	}
@@ -221,7 +250,30 @@ func (r *consumerRun) all(ctx context.Context, trials []trial) error {
 			before = after
 		}
 	}
+	if err := r.expired(ctx, trials, before); err != nil {
+		return err
+	}
 	return r.early(ctx, trials)
+}
+
+// expired repeats what the gate must recognise alone, after its rows in the inbox
+// have expired.
+func (r *consumerRun) expired(ctx context.Context, trials []trial, before string) error {
+	again := slices.DeleteFunc(slices.Clone(trials), func(t trial) bool { return t.given || t.mode == consumer.Unordered })
+	if len(again) == 0 {
+		return nil
+	}
+	if _, err := r.Config.Pool.Exec(ctx, `DELETE FROM factline.inbox WHERE consumer = $1`, r.Config.Group); err != nil {
+		return fmt.Errorf("contracttest: let the inbox of %s expire: %w", r.Config.Group, err)
+	}
+	if err := r.round(ctx, again); err != nil {
+		return err
+	}
+	after, err := r.Effects(ctx, r.Config.Pool)
+	if err == nil && after != before {
+		r.broken = append(r.broken, "a replay after the inbox expired: changed the effects:\n"+before+"\nbecame\n"+after)
+	}
+	return err
 }
 
 func doubled(trials []trial) []trial {
@@ -238,7 +290,7 @@ func (r *consumerRun) early(ctx context.Context, trials []trial) error {
 		if t.point != "the current version" || t.mode != consumer.Ordered {
 			continue
 		}
-		first, err := exampleOf(t.event, "full", func(record) {})
+		first, err := exampleOf(t.event, "full", r.Fresh, func(record) {})
 		if err != nil {
 			return err
 		}
@@ -342,14 +394,33 @@ func (r *consumerRun) settled(ctx context.Context, trials []trial) error {
 		if err != nil {
 			return err
 		}
-		if !isHandled(state) {
-			r.fail(t.event, t.point, "it was not handled (%q): %s", state, r.reason(ctx, t.raw.EventID))
+		if want := r.want(t.event); state != want {
+			r.fail(t.event, t.point, "%s (%q, want %s): %s", wrongEnd(state), state, want, r.reason(ctx, t.raw.EventID))
 		}
 	}
 	return nil
 }
 
-func isHandled(state string) bool { return state == "DONE" || state == "REJECTED" }
+const done, rejected = "DONE", "REJECTED"
+
+func isHandled(state string) bool { return state == done || state == rejected }
+
+func (r *consumerRun) want(e *contract.Event) string {
+	if r.Rejected[e.Type] != "" {
+		return rejected
+	}
+	return done
+}
+
+func wrongEnd(state string) string {
+	switch state {
+	case done:
+		return "it was handled although the service says that its examples are rejected"
+	case rejected:
+		return "it was rejected; name the type in Rejected with the reason, or prepare the state that it needs in Before"
+	}
+	return "it was not handled"
+}
 
 func (r *consumerRun) state(ctx context.Context, eventID string) (state string, err error) {
 	err = r.Config.Pool.QueryRow(ctx, `SELECT COALESCE((SELECT state FROM factline.inbox WHERE consumer = $1 AND event_id = $2),

@@ -2,17 +2,21 @@
 // consumer does with the events that it reads, and what a producer has put into its
 // outbox.
 //
-// The consumer's points, for every event that its group declares: the current
-// version is handled; fields that no schema knows are ignored; optional fields may
-// be absent; an event without a field that the group reads and the contract
-// requires is given up; a duplicate, a replay of everything and, where the order of
-// versions counts, one that comes too early change nothing about the effects.
+// The consumer's points, for every event that its group declares: it is handled, or
+// named with the feature that it waits for; the current version is handled, a
+// rejection counting only where the service names it; the fields that the group
+// declares to read suffice; fields that no schema knows are ignored; optional fields
+// may be absent; an event without a field that the group reads and the contract
+// requires, at any depth, is given up; a duplicate, a replay of everything and, where
+// the order of versions counts, a replay after the inbox expired and an event that
+// comes too early change nothing about the effects.
 //
 // The producer's points, for every event in an outbox: it keeps its schema; type
 // and version are those of its contract; so is the key; the headers are there and
 // say what the value says; its id is the same in the row, the value and the headers,
-// and stored with them, so that no retry can change it; the fields that its readers
-// declare are there.
+// and again on the log after a relay that died between acknowledgement and receipt;
+// the fields that its readers declare are there. Every event that the service owns
+// is there, or named with the feature that it waits for.
 //
 // # When not to use it
 //

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,26 +14,58 @@ import (
 	"factline.dev/envelope"
 )
 
-// Produced checks every event in the outbox of a service and returns what does not
-// hold, and the types that it saw. Bring the service through its work first. The
-// error is of the test itself.
-func Produced(ctx context.Context, pool *pgxpool.Pool, c *contract.Catalogue, service string) (broken, types []string, err error) {
-	rows, err := pool.Query(ctx, `SELECT event_id, event_type, topic, record_key, headers, value FROM factline.outbox_event WHERE stamped ORDER BY lane, position`)
+// Producer is a service under test whose work left events in its outbox. Every
+// field without a default is required.
+type Producer struct {
+	// Catalogue holds the contracts.
+	Catalogue *contract.Catalogue
+	// Service is the service's name in it.
+	Service string
+	// Pool reaches the service's database. No relay may have run on it.
+	Pool *pgxpool.Pool
+	// Brokers are host:port addresses. The topics of the events must exist and be
+	// empty.
+	Brokers []string
+	// Later are own events that wait for a feature, type to feature. Default none.
+	// One that is produced must leave.
+	Later map[string]string
+	// Timeout is how long the publication may take. Default a minute.
+	Timeout time.Duration
+}
+
+// Check checks every event in the outbox, then publishes them, with a crash in
+// between, and returns what does not hold. Bring the service through its work first.
+// The error is of the test itself.
+func (p Producer) Check(ctx context.Context) (broken []string, err error) {
+	if p.Timeout == 0 {
+		p.Timeout = time.Minute
+	}
+	rows, err := p.Pool.Query(ctx, `SELECT event_id, event_type, topic, record_key, headers, value FROM factline.outbox_event WHERE stamped ORDER BY lane, position`)
 	if err != nil {
-		return nil, nil, fmt.Errorf("contracttest: read the outbox: %w", err)
+		return nil, fmt.Errorf("contracttest: read the outbox: %w", err)
 	}
 	stored, err := pgx.CollectRows(rows, pgx.RowToStructByPos[storedEvent])
 	if err != nil {
-		return nil, nil, fmt.Errorf("contracttest: read the outbox: %w", err)
+		return nil, fmt.Errorf("contracttest: read the outbox: %w", err)
+	}
+	w := waiting{named: map[string]bool{}, later: p.Later, what: "produced"}
+	for _, e := range p.Catalogue.Events() {
+		if e.OwnerService == p.Service {
+			w.named[e.Type] = true
+		}
 	}
 	for _, e := range stored {
-		types = append(types, e.Type)
-		for _, problem := range e.check(c, service) {
+		w.done = append(w.done, e.Type)
+		for _, problem := range e.check(p.Catalogue, p.Service) {
 			broken = append(broken, e.Type+" "+e.ID+": "+problem)
 		}
 	}
-	slices.Sort(types)
-	return broken, slices.Compact(types), nil
+	broken = append(broken, w.problems()...)
+	if len(stored) == 0 {
+		return broken, nil
+	}
+	unstable, err := p.republish(ctx, stored)
+	return append(broken, unstable...), err
 }
 
 type storedEvent struct {

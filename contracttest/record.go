@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"factline.dev/contract"
 	"factline.dev/envelope"
@@ -13,8 +15,9 @@ import (
 type record map[string]any
 
 // exampleOf is an example as the first event of an aggregate of its own, changed.
-// A name of the aggregate stands in more than one place of an event.
-func exampleOf(e *contract.Event, name string, change func(record)) ([]byte, error) {
+// The name of an aggregate, its own or one of fresh, stands in more than one place
+// of an event.
+func exampleOf(e *contract.Event, name string, fresh []string, change func(record)) ([]byte, error) {
 	x, ok := e.Example(name)
 	if !ok {
 		return nil, fmt.Errorf("%s has no example %s", e.Type, name)
@@ -23,7 +26,16 @@ func exampleOf(e *contract.Event, name string, change func(record)) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	text := bytes.ReplaceAll(x.Value, fmt.Appendf(nil, "%q", raw.AggregateID), fmt.Appendf(nil, `"ct_%s"`, envelope.NewID()))
+	var payload map[string]any
+	if err := json.Unmarshal(raw.Payload, &payload); err != nil {
+		return nil, err
+	}
+	text := renamed(x.Value, raw.AggregateID)
+	for _, field := range fresh {
+		if id, ok := payload[field].(string); ok && id != raw.AggregateID {
+			text = renamed(text, id)
+		}
+	}
 	var v record
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -33,6 +45,10 @@ func exampleOf(e *contract.Event, name string, change func(record)) ([]byte, err
 	v["eventId"], v["aggregateVersion"] = envelope.NewID(), 1
 	change(v)
 	return json.Marshal(v)
+}
+
+func renamed(text []byte, id string) []byte {
+	return bytes.ReplaceAll(text, fmt.Appendf(nil, "%q", id), fmt.Appendf(nil, `"ct_%s"`, envelope.NewID()))
 }
 
 // follower is an event as the next one of the same aggregate.
@@ -77,10 +93,53 @@ func addTo(value any) {
 	}
 }
 
-func (v record) remove(path []string) {
-	at := map[string]any(v)
-	for _, name := range path[:len(path)-1] {
-		at, _ = at[name].(map[string]any)
+// remove takes away what stands at a path such as payload, lines[], offerId, of the
+// first element where it is a list. It reports whether it was there.
+func remove(from any, path []string) bool {
+	name, isList := strings.CutSuffix(path[0], "[]")
+	object, _ := from.(map[string]any)
+	inner, there := object[name]
+	switch {
+	case len(path) == 1:
+		delete(object, name)
+		return there
+	case !isList:
+		return remove(inner, path[1:])
 	}
-	delete(at, path[len(path)-1])
+	elements, _ := inner.([]any)
+	return slices.ContainsFunc(elements, func(element any) bool { return remove(element, path[1:]) })
+}
+
+// only is what reads, paths from here, leave of a value.
+func only(value any, reads []string) any {
+	if slices.Contains(reads, "") {
+		return value
+	}
+	switch value := value.(type) {
+	case []any:
+		kept := make([]any, len(value))
+		for i, element := range value {
+			kept[i] = only(element, reads)
+		}
+		return kept
+	case map[string]any:
+		kept := map[string]any{}
+		for name, inner := range value {
+			if within := below(reads, name); len(within) > 0 {
+				kept[name] = only(inner, within)
+			}
+		}
+		return kept
+	}
+	return value
+}
+
+func below(reads []string, name string) (within []string) {
+	for _, read := range reads {
+		first, rest, _ := strings.Cut(strings.ReplaceAll(read, "[]", ""), ".")
+		if first == name {
+			within = append(within, rest)
+		}
+	}
+	return within
 }

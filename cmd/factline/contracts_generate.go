@@ -14,12 +14,56 @@ import (
 
 func newContractsGenerate(a *app, folder *string) *cobra.Command {
 	return newGroup("generate", "Write code and documents from the contracts",
-		newContractsGenerateGo(a, folder),
+		newContractsGenerateGo(a, folder), newContractsGenerateTests(a, folder),
 		newGenerateAsyncAPI(a, folder), newGenerateMarkdown(a, folder), newGenerateSite(a, folder))
 }
 
 // goFile is the name of every generated file, one in a folder.
 const goFile = "event_gen.go"
+
+const testFile = "contract_gen_test.go"
+
+func newContractsGenerateTests(a *app, folder *string) *cobra.Command {
+	var opts goOptions
+	cmd := &cobra.Command{
+		Use:   "tests",
+		Short: "Write a Go test that holds a service to the contracts it declares",
+		Long: "Writes " + testFile + " into --out: a test with package contracttest of every consumer group and\n" +
+			"every own event of the service. The package supplies contractConsumers and contractProducer.",
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return a.generateTests(*folder, opts) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Service, "service", "", "service whose contracts are tested")
+	flags.StringSliceVar(&opts.Groups, "group", nil, "consumer groups that run (default all of the service)")
+	flags.StringVar(&opts.out, "out", "", "folder to write to")
+	flags.StringVar(&opts.Package, "package", "", "name of the Go package (default from the service)")
+	return cmd
+}
+
+func (a *app) generateTests(folder string, opts goOptions) error {
+	switch {
+	case opts.Service == "":
+		return usagef("--service: is required, the service whose contracts are tested")
+	case opts.out == "":
+		return usagef("--out: is required, the folder to write to")
+	}
+	catalogue, err := loadContracts(folder)
+	if err != nil {
+		return err
+	}
+	text, err := generate.Tests(catalogue, opts.Config)
+	if err != nil {
+		return err
+	}
+	if err := writeBelow(opts.out, testFile, text); err != nil {
+		return err
+	}
+	return a.print([]string{filepath.Join(opts.out, testFile)}, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, "wrote "+render.Safe(filepath.Join(opts.out, testFile)))
+		return err
+	})
+}
 
 type goOptions struct {
 	generate.Config

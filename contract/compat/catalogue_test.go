@@ -76,25 +76,29 @@ func orNull(properties map[string]any) {
 	}
 }
 
+// overlay is a folder in which one file is another.
+type overlay struct {
+	fs.FS
+	one fstest.MapFS
+}
+
+func (o overlay) Open(name string) (fs.File, error) {
+	if o.one[name] != nil {
+		return o.one.Open(name)
+	}
+	return o.FS.Open(name)
+}
+
 func edited(t *testing.T, folder fs.FS, file string, edit func(event, payload map[string]any)) fs.FS {
 	t.Helper()
-	copied := fstest.MapFS{}
-	err := fs.WalkDir(folder, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".schema.json") {
-			return err
-		}
-		text, err := fs.ReadFile(folder, name)
-		copied[name] = &fstest.MapFile{Data: text}
-		return err
-	})
+	text, err := fs.ReadFile(folder, file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var event map[string]any
-	if err := json.Unmarshal(copied[file].Data, &event); err != nil {
+	if err := json.Unmarshal(text, &event); err != nil {
 		t.Fatal(err)
 	}
 	edit(event, event["properties"].(map[string]any)["payload"].(map[string]any))
-	copied[file] = &fstest.MapFile{Data: []byte(written(event))}
-	return copied
+	return overlay{folder, fstest.MapFS{file: &fstest.MapFile{Data: []byte(written(event))}}}
 }

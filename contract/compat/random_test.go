@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	pairs  = flag.Int("pairs", 20_000, "how many random pairs of schemas are compared")
+	pairs  = flag.Int("pairs", 10_000, "how many random pairs of schemas are compared")
 	worlds = flag.Int("worlds", 400, "how many random pairs are held to a whole small world")
 	seed   = flag.Uint64("seed", 20261124, "the seed of the random pairs")
 )

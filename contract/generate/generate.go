@@ -62,18 +62,26 @@ func packageName(service string) string {
 // neither owns nor reads is not in it.
 func Go(c *contract.Catalogue, cfg Config) ([]byte, error) {
 	cfg = cfg.WithDefaults()
-	if _, ok := c.Service(cfg.Service); !ok {
-		unknown := &UnknownServiceError{Service: cfg.Service}
-		for _, s := range c.Services() {
-			unknown.Known = append(unknown.Known, s.Name)
-		}
-		return nil, unknown
+	if _, err := serviceOf(c, cfg.Service); err != nil {
+		return nil, err
 	}
 	f, err := model(c, cfg)
 	if err != nil {
 		return nil, err
 	}
 	return f.write()
+}
+
+func serviceOf(c *contract.Catalogue, name string) (*contract.Service, error) {
+	service, ok := c.Service(name)
+	if ok {
+		return service, nil
+	}
+	unknown := &UnknownServiceError{Service: name}
+	for _, s := range c.Services() {
+		unknown.Known = append(unknown.Known, s.Name)
+	}
+	return nil, unknown
 }
 
 // model reads every schema that concerns the service.

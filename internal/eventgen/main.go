@@ -1,5 +1,5 @@
-// Eventgen writes the event types of the platform's services from their contracts,
-// or checks that they are up to date:
+// Eventgen writes the event types and contract tests of the platform's services from
+// their contracts, or checks that they are up to date:
 //
 //	go run ./internal/eventgen [-check]
 //
@@ -42,7 +42,7 @@ func main() {
 func services() []generate.Config {
 	return []generate.Config{
 		{Service: "quote-service", Groups: []string{"quote-service.order-events.consumer"}},
-		{Service: "order-service", Groups: []string{"order-service.quote-events.consumer"}},
+		{Service: "order-service", Groups: []string{"order-service.quote-events.consumer", "order-service.order-events.consumer"}},
 		{Service: "projection-service", Groups: []string{"projection-service.order-read-model.consumer"}},
 	}
 }
@@ -55,21 +55,31 @@ func run(root string, check bool) error {
 	var outdated error
 	for _, cfg := range services() {
 		cfg.Unexported, cfg.Decimal = true, "factline.dev/platform/internal/money.Amount"
-		text, err := generate.Go(catalogue, cfg)
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(root, "platform", "internal", cfg.WithDefaults().Package, "event_gen.go")
-		old, err := os.ReadFile(path)
-		switch {
-		case err == nil && bytes.Equal(old, text):
-		case check:
-			outdated = errors.Join(fmt.Errorf("eventgen: %s is out of date", path), errOutdated)
-		default:
-			if err := os.WriteFile(path, text, 0o644); err != nil {
-				return fmt.Errorf("eventgen: write %s: %w", path, err)
+		folder := filepath.Join(root, "platform", "internal", cfg.WithDefaults().Package)
+		for name, write := range map[string]func(*contract.Catalogue, generate.Config) ([]byte, error){
+			"event_gen.go": generate.Go, "contract_gen_test.go": generate.Tests,
+		} {
+			text, err := write(catalogue, cfg)
+			if err != nil {
+				return err
 			}
+			outdated = errors.Join(outdated, place(filepath.Join(folder, name), text, check))
 		}
 	}
 	return outdated
+}
+
+// place writes a file, or says that it is out of date.
+func place(path string, text []byte, check bool) error {
+	old, err := os.ReadFile(path)
+	switch {
+	case err == nil && bytes.Equal(old, text):
+		return nil
+	case check:
+		return errors.Join(fmt.Errorf("eventgen: %s is out of date", path), errOutdated)
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("eventgen: write %s: %w", path, err)
+	}
+	return nil
 }

@@ -102,8 +102,7 @@ func mirror[P any](state string, fact func(P) quoteFact) consumer.Handler {
 	})
 }
 
-// quoteSubscription mirrors every event of a quote. One that gets its contract
-// later gets its line here then.
+// quoteSubscription mirrors every event of a quote.
 func (s *Service) quoteSubscription() consumer.Subscription {
 	bare := func(quoteID string, revision int) quoteFact { return quoteFact{quoteID: quoteID, revision: revision} }
 	return consumer.Subscription{Topic: quoteTopic, Mode: consumer.Ordered, Handlers: map[string]consumer.Handler{
@@ -118,6 +117,9 @@ func (s *Service) quoteSubscription() consumer.Subscription {
 		"QuoteApproved": mirror("APPROVED", func(p quoteApproved) quoteFact {
 			return quoteFact{p.QuoteID, p.QuoteRevision, p.CommercialSnapshotHash, p.ApprovalMode}
 		}),
+		"QuoteRejected":           mirror("REJECTED", func(p quoteRejected) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteExpired":            mirror("EXPIRED", func(p quoteExpired) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
+		"QuoteRevised":            mirror("DRAFT", func(p quoteRevised) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
 		"QuoteAccepted":           consumer.Handle(s.onQuoteAccepted),
 		"QuoteCancelled":          mirror("CANCELLED", func(p quoteCancelled) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
 		"QuoteConverted":          mirror("CONVERTED", func(p quoteConverted) quoteFact { return bare(p.QuoteID, p.QuoteRevision) }),
