@@ -17,7 +17,8 @@ import (
 func TestTheCatalogueIsAlwaysDecided(t *testing.T) {
 	t.Parallel()
 	folder := contracts.FS()
-	compared := 0
+	compared, turn := 0, 0
+	names := slices.Sorted(maps.Keys(edits()))
 	err := fs.WalkDir(folder, "events", func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(file, ".schema.json") {
 			return err
@@ -26,8 +27,12 @@ func TestTheCatalogueIsAlwaysDecided(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for change, edit := range edits() {
-			next, err := Load(edited(t, folder, file, edit), file)
+		turn++
+		for i, change := range names {
+			if change != "nothing" && (i+turn)%3 != 0 {
+				continue // each event has a third of them, each of them a third of the events
+			}
+			next, err := Load(edited(t, folder, file, edits()[change]), file)
 			if err != nil {
 				return err
 			}
