@@ -207,7 +207,7 @@ func (f *failing) parts(ops *site, deadLetters string) (run func(context.Context
 func (o *operations) redriveAll(ctx context.Context, want int) error {
 	const operator = "bench"
 	plan, err := o.store.PlanRedrive(ctx, deadletter.PlanRequest{
-		Selection: deadletter.Selection{Group: failureGroup}, Operator: operator, Reason: "the price book is there",
+		Selection: deadletter.Selection{Group: failureGroup}, Operator: operator, Team: "Platform Team", Reason: "the price book is there",
 	})
 	if err != nil {
 		return err
