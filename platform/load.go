@@ -146,7 +146,7 @@ func Load(ctx context.Context, cfg LoadConfig) (LoadReport, error) {
 	go l.report(stop, reported)
 	failed := l.prepare(ctx)
 	if failed == nil {
-		l.started = time.Now()
+		l.countFromNow()
 		l.arrive(ctx, work)
 	}
 	settled := time.AfterFunc(cfg.Settle, cancel)
@@ -264,6 +264,13 @@ func (l *loader) choose(n int) *loadedQuote {
 		loader: l, tenant: tenant.ID, customer: customer.Entitlement.CustomerID, currency: tenant.Currency, channel: tenant.SalesChannel,
 		configuration: configuration.ConfigurationID, key: fmt.Sprintf("load-%d-%d-%d", l.cfg.Seed, l.started.UnixNano(), n),
 	}
+}
+
+// countFromNow leaves the preparation out of the time.
+func (l *loader) countFromNow() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.started = time.Now()
 }
 
 func (l *loader) report(stop <-chan struct{}, done chan<- struct{}) {
