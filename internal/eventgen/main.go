@@ -1,4 +1,4 @@
-// Eventgen writes the event types and contract tests of the platform's services from
+// Command eventgen writes the event types and contract tests of the platform's services from
 // their contracts, or checks that they are up to date:
 //
 //	go run ./internal/eventgen [-check]
