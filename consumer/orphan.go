@@ -60,7 +60,9 @@ func (p *partition) needsCare() bool {
 }
 
 // mostInHand is how far above the lowest record that is not settled a member may
-// have records of a partition in hand.
+// have records of a partition in hand. While a slow transaction is under way the
+// database's offset may lie as far behind that record again. What is beyond is not
+// suspected at first, which costs a further death and loses nothing.
 func (r *Runner) mostInHand() int64 {
 	if r.cfg.MaxPartitionChunks > 1 {
 		return int64(r.cfg.MaxQueuedRecords)

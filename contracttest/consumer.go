@@ -237,8 +237,11 @@ func (r *consumerRun) all(ctx context.Context, trials []trial) error {
 		return err
 	}
 	// A duplicate of each at once, and then the whole log again.
-	for point, again := range map[string][]trial{"duplicates": doubled(trials), "a replay": trials} {
-		if err := r.round(ctx, again); err != nil {
+	for _, again := range []struct {
+		point  string
+		trials []trial
+	}{{"duplicates", doubled(trials)}, {"a replay", trials}} {
+		if err := r.round(ctx, again.trials); err != nil {
 			return err
 		}
 		after, err := r.Effects(ctx, r.Config.Pool)
@@ -246,7 +249,7 @@ func (r *consumerRun) all(ctx context.Context, trials []trial) error {
 			return err
 		}
 		if after != before {
-			r.broken = append(r.broken, point+": changed the effects:\n"+before+"\nbecame\n"+after)
+			r.broken = append(r.broken, again.point+": changed the effects:\n"+before+"\nbecame\n"+after)
 			before = after
 		}
 	}
@@ -315,14 +318,21 @@ func (r *consumerRun) early(ctx context.Context, trials []trial) error {
 		if err := r.round(ctx, late); err != nil {
 			return err
 		}
-		if state, err := r.state(ctx, two.EventID); err != nil || state != "" {
-			r.fail(t.event, "out of order", "version 2 was handled before version 1 (%s, %v)", state, err)
+		state, err := r.state(ctx, two.EventID)
+		if err != nil {
+			return err
+		}
+		if state != "" {
+			r.fail(t.event, "out of order", "version 2 was handled before version 1 (%s)", state)
 		}
 		if err := r.round(ctx, []trial{{event: t.event, value: first, raw: one}}); err != nil {
 			return err
 		}
-		if state, err := r.state(ctx, one.EventID); err != nil || !isHandled(state) {
-			r.fail(t.event, "out of order", "version 1 came late and was not handled (%s, %v)", state, err)
+		if state, err = r.state(ctx, one.EventID); err != nil {
+			return err
+		}
+		if !isHandled(state) {
+			r.fail(t.event, "out of order", "version 1 came late and was not handled (%s)", state)
 		}
 	}
 	return nil

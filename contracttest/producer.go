@@ -113,9 +113,8 @@ func (s storedEvent) check(c *contract.Catalogue, service string) (broken []stri
 	return append(broken, insufficient(e, raw.Payload)...)
 }
 
-// insufficient names readers that would have to ask back: a field that they declare
-// is absent although the contract requires it or the writer knows every optional
-// field beside it.
+// insufficient names the readers that an absent required field makes ask back; that
+// it is absent is told without them.
 func insufficient(e *contract.Event, payload []byte) (broken []string) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &fields); err != nil {

@@ -243,4 +243,13 @@ func TestTheStoreFollowsACorrection(t *testing.T) {
 	if l, err = b.store.Get(t.Context(), d.id); err != nil || l.State != deadletter.Corrected {
 		t.Errorf("state = %s, %v, want it to follow its group", l.State, err)
 	}
+	// A failure of the correction that comes after its success is late.
+	again.FailedAt = b.now.Add(2 * time.Minute)
+	if record.Value, err = json.Marshal(again); err != nil {
+		t.Fatal(err)
+	}
+	b.collect(record)
+	if l, err = b.store.Get(t.Context(), d.id); err != nil || l.State != deadletter.Corrected {
+		t.Errorf("state after a late failure = %s, %v, want CORRECTED", l.State, err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"factline.dev/contract"
+	"factline.dev/contract/registry"
 	"factline.dev/contract/render"
 	"factline.dev/platform/internal/web"
 )
@@ -33,6 +34,21 @@ func (p *running) catalogueSite(c *contract.Catalogue) http.Handler {
 			p.server.Fail(w, r, web.Refuse(http.StatusNotFound, "resource.not-found", "There is no such page; "+cataloguePath+"index.html lists all."))
 			return
 		}
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'")
 		http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(text))
+	})
+}
+
+// schemas serves the schemas of the catalogue, put together when the first of them
+// is asked for.
+func (p *running) schemas(c *contract.Catalogue) http.Handler {
+	handler := sync.OnceValues(func() (http.Handler, error) { return registry.Handler(c) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		schemas, err := handler()
+		if err != nil {
+			p.server.Fail(w, r, err)
+			return
+		}
+		schemas.ServeHTTP(w, r)
 	})
 }

@@ -339,6 +339,9 @@ func TestTheCatalogueIsServedAsARegistryAndAsPages(t *testing.T) {
 	if page.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.text, "<h1>QuoteAccepted</h1>") {
 		t.Errorf("its page: %v %.300s", page.header, page.text)
 	}
+	if page.header.Get("Content-Security-Policy") == "" {
+		t.Error("a page of the catalogue lets everything in")
+	}
 	checkProblem(t, "a page that is not there", s.do(t, request{method: "GET", path: "/catalogue/events/" + evil}), 404, "resource.not-found")
 	refused := s.do(t, request{method: "DELETE", path: "/registry/subjects/cpq.quote.events.v1-QuoteAccepted"})
 	if refused.status != 422 || refused.get("message") == "" {

@@ -3,13 +3,12 @@ package platform
 import (
 	"bytes"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"factline.dev/contract/registry"
 	"factline.dev/platform/internal/web"
 )
 
@@ -18,17 +17,13 @@ var indexHTML string
 
 // mountPages adds what is no API of a service: the index, metrics, health and the
 // schemas of the catalogue.
-func (p *running) mountPages() error {
-	schemas, err := registry.Handler(p.cfg.Contracts)
-	if err != nil {
-		return fmt.Errorf("platform: serve the schemas: %w", err)
-	}
-	p.server.Handle("/registry/", http.StripPrefix("/registry", schemas))
+func (p *running) mountPages() {
+	p.server.Handle("/registry/", http.StripPrefix("/registry", p.schemas(p.cfg.Contracts)))
+	p.server.Handle("GET "+strings.TrimSuffix(cataloguePath, "/"), http.RedirectHandler(cataloguePath+"index.html", http.StatusFound))
 	p.server.Handle("GET "+cataloguePath, p.catalogueSite(p.cfg.Contracts))
 	p.server.Handle("GET /metrics", promhttp.HandlerFor(p.cfg.Gatherer, promhttp.HandlerOpts{}))
 	p.server.Handle("GET /healthz", http.HandlerFunc(p.health))
 	p.server.Handle("GET /{$}", http.HandlerFunc(p.index))
-	return nil
 }
 
 func (p *running) index(w http.ResponseWriter, r *http.Request) {

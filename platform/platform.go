@@ -103,7 +103,8 @@ func (p *running) prepare(ctx context.Context) error {
 		p.services = append(p.services, s)
 		p.server.Mount(s.Routes()...)
 	}
-	return p.mountPages()
+	p.mountPages()
+	return nil
 }
 
 func (p *running) listen(ctx context.Context) error {

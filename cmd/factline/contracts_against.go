@@ -6,10 +6,24 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"factline.dev/cmd/factline/internal/gitfs"
 	"factline.dev/contract"
 	"factline.dev/contract/policy"
 )
+
+// againstFlags say what to compare with.
+type againstFlags struct {
+	ref string
+	// isNew lets a folder pass that did not exist then.
+	isNew bool
+}
+
+func (f *againstFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.ref, "against", "", "the commit, branch or tag to compare with")
+	cmd.Flags().BoolVar(&f.isNew, "new", false, "the folder may be one that did not exist then; nothing is compared")
+}
 
 // against is a contracts folder now and as it was at a commit.
 type against struct {
@@ -21,7 +35,8 @@ type against struct {
 // isNew says that the folder did not exist then.
 func (a against) isNew() bool { return a.tree.Files == 0 }
 
-func openAgainst(ctx context.Context, folder, ref string) (against, error) {
+func openAgainst(ctx context.Context, folder string, flags againstFlags) (against, error) {
+	ref := flags.ref
 	switch {
 	case ref == "":
 		return against{}, usagef("--against: it is missing; name the commit, branch or tag to compare with, such as origin/main")
@@ -42,7 +57,10 @@ func openAgainst(ctx context.Context, folder, ref string) (against, error) {
 		return against{}, err
 	}
 	a := against{ref: ref, tree: tree, old: policy.State{FS: tree.FS}, now: policy.State{FS: os.DirFS(folder), Catalogue: catalogue}}
-	if a.isNew() {
+	switch {
+	case a.isNew() && !flags.isNew:
+		return against{}, usagef("--folder: %s did not exist at %s, so that nothing can be compared; if it was moved, check before you move it; if it is new, add --new", folder, ref)
+	case a.isNew():
 		return a, nil
 	}
 	if a.old.Catalogue, err = contract.Load(tree.FS); err != nil {

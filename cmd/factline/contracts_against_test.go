@@ -110,11 +110,11 @@ func TestWhatIsUnchangedPasses(t *testing.T) {
 	t.Parallel()
 	folder := shopClone(t)
 	for command, want := range map[string]string{
-		"check --against main":             "0 changes since main",
-		"check --against empty":            "did not exist at empty: all 3 events are new",
-		"review --changed --against main":  "nothing that a review asks about changed since main",
-		"review --changed --against empty": "event StockSnapshotted v1: yes",
-		"review shop.basket.events.v1":     "topic shop.basket.events.v1: yes",
+		"check --against main":                   "0 changes since main",
+		"check --new --against empty":            "did not exist at empty: all 3 events are new",
+		"review --changed --against main":        "nothing that a review asks about changed since main",
+		"review --changed --new --against empty": "event StockSnapshotted v1: yes",
+		"review shop.basket.events.v1":           "topic shop.basket.events.v1: yes",
 	} {
 		r := runProgram(t, nil, append([]string{"contracts", "--folder", folder}, strings.Fields(command)...)...)
 		if r.code != exitOK || !strings.Contains(r.stdout, want) {
@@ -148,6 +148,8 @@ func TestWhatCannotBeComparedSaysWhy(t *testing.T) {
 		{"no repository", nil, []string{"check", "--folder", outside, "--against", "main"}, exitUsage, "in no git repository"},
 		{"no git", []string{"PATH=" + t.TempDir()}, []string{"check", "--folder", folder, "--against", "main"}, exitFailed, "the git command is not installed"},
 		{"a folder that was broken then", nil, []string{"check", "--folder", folder, "--against", "broken"}, exitFailed, "as it was at broken: contract: load services.yaml:1: sevices"},
+		{"a folder that was elsewhere then", nil, []string{"check", "--folder", folder, "--against", "empty"}, exitUsage, "if it was moved, check before you move it; if it is new, add --new"},
+		{"a review of one", nil, []string{"review", "--changed", "--folder", folder, "--against", "empty"}, exitUsage, "add --new"},
 		{"an unknown kind", nil, []string{"check", "--explain", "nonsense"}, exitUsage, "no kind of change"},
 		{"an unknown subject", nil, []string{"review", "nonsense"}, exitFailed, "no topic and no event"},
 		{"no subject", nil, []string{"review"}, exitUsage, "wants a topic or an event type"},

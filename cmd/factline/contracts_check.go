@@ -14,7 +14,8 @@ import (
 )
 
 func newContractsCheck(a *app, folder *string) *cobra.Command {
-	var ref, explain string
+	var explain string
+	var with againstFlags
 	var flags *reportFlags
 	cmd := &cobra.Command{
 		Use:   "check --against REF",
@@ -31,10 +32,10 @@ fingerprint with owner, reason, expires and the consumers it hurts.`,
 			if explain != "" {
 				return a.explainPolicy(explain)
 			}
-			return a.checkContracts(cmd.Context(), flags, ref)
+			return a.checkContracts(cmd.Context(), flags, with)
 		},
 	}
-	cmd.Flags().StringVar(&ref, "against", "", "the commit, branch or tag to compare with")
+	with.add(cmd)
 	cmd.Flags().StringVar(&explain, "explain", "", "explain one KIND of change with its verdicts, or all with \"all\", and check nothing")
 	flags = addReportFlags(cmd, folder)
 	return cmd
@@ -46,15 +47,15 @@ type checkResult struct {
 	Changes []policy.Change `json:"changes"`
 }
 
-func (a *app) checkContracts(ctx context.Context, flags *reportFlags, ref string) error {
+func (a *app) checkContracts(ctx context.Context, flags *reportFlags, with againstFlags) error {
 	if _, err := flags.chosen(a); err != nil {
 		return err
 	}
-	states, err := openAgainst(ctx, *flags.folder, ref)
+	states, err := openAgainst(ctx, *flags.folder, with)
 	if err != nil {
 		return err
 	}
-	result := checkResult{Against: ref, Commit: states.tree.Commit, Changes: []policy.Change{}}
+	result := checkResult{Against: with.ref, Commit: states.tree.Commit, Changes: []policy.Change{}}
 	if !states.isNew() {
 		if result.Changes, err = policy.Check(ctx, states.old, states.now, time.Now()); err != nil {
 			return err

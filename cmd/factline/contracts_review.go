@@ -16,7 +16,7 @@ import (
 
 func newContractsReview(a *app, folder *string) *cobra.Command {
 	var changed bool
-	var ref string
+	var with againstFlags
 	var flags *reportFlags
 	cmd := &cobra.Command{
 		Use:   "review [TOPIC|EVENT]",
@@ -34,13 +34,13 @@ func newContractsReview(a *app, folder *string) *cobra.Command {
 				return err
 			}
 			if changed {
-				return a.reviewChanged(cmd.Context(), flags, ref)
+				return a.reviewChanged(cmd.Context(), flags, with)
 			}
 			return a.reviewOne(flags, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&changed, "changed", false, "review everything that changed since --against")
-	cmd.Flags().StringVar(&ref, "against", "", "the commit, branch or tag to compare with")
+	with.add(cmd)
 	flags = addReportFlags(cmd, folder)
 	return cmd
 }
@@ -60,8 +60,8 @@ func (a *app) reviewOne(flags *reportFlags, subject string) error {
 	return failed(fmt.Errorf("contracts: review %q: no topic and no event has this name", subject), "contracts list")
 }
 
-func (a *app) reviewChanged(ctx context.Context, flags *reportFlags, ref string) error {
-	states, err := openAgainst(ctx, *flags.folder, ref)
+func (a *app) reviewChanged(ctx context.Context, flags *reportFlags, with againstFlags) error {
+	states, err := openAgainst(ctx, *flags.folder, with)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *app) reviewChanged(ctx context.Context, flags *reportFlags, ref string)
 	if err != nil {
 		return err
 	}
-	return a.printReviews(flags, "nothing that a review asks about changed since "+ref, reviewAll(states.now.Catalogue, changes))
+	return a.printReviews(flags, "nothing that a review asks about changed since "+with.ref, reviewAll(states.now.Catalogue, changes))
 }
 
 func reviewAll(catalogue *contract.Catalogue, changes review.Changes) []review.Review {
@@ -143,7 +143,7 @@ func writeReview(w io.Writer, r review.Review) error {
 	if r.Version > 0 {
 		version = fmt.Sprintf(" v%d", r.Version)
 	}
-	if _, err := fmt.Fprintf(w, "%s %s%s: %s\n", r.Kind, r.Subject, version, r.Verdict); err != nil {
+	if _, err := fmt.Fprintf(w, "%s %s%s: %s\n", r.Kind, render.Safe(r.Subject), version, r.Verdict); err != nil {
 		return err
 	}
 	for _, answer := range r.Answers {

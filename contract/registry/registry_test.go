@@ -146,6 +146,16 @@ func TestIDsAreOfTheTextAlone(t *testing.T) {
 	}
 }
 
+// text is a schema that is registered.
+func text(t *testing.T, cl *sr.Client) string {
+	t.Helper()
+	schema, err := cl.SchemaTextByVersion(t.Context(), captured, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
 func TestWhatIsNotThereIsRefusedAsTheRegistryDoes(t *testing.T) {
 	t.Parallel()
 	cl := serve(t, load(t))
@@ -164,6 +174,7 @@ func TestWhatIsNotThereIsRefusedAsTheRegistryDoes(t *testing.T) {
 		"an id":            {second(cl.SchemaByID(t.Context(), 7)), 40403},
 		"a schema":         {lookup(`{"type":"string"}`), 40403},
 		"no schema":        {lookup(`{`), 40403},
+		"more than one":    {lookup(text(t, cl) + " garbage"), 40403},
 		"a registration":   {second(cl.CreateSchema(t.Context(), captured, sr.Schema{Schema: `{}`, Type: sr.TypeJSON})), 42205},
 		"a deletion":       {second(cl.DeleteSubject(t.Context(), captured, sr.SoftDelete)), 42205},
 		"another location": {second(cl.Contexts(t.Context())), 40400},

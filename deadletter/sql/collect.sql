@@ -1,6 +1,6 @@
 -- The same failure read again changes nothing: a group takes a redrive id once, so
 -- letter, redrive and time name it, and the clocks of the consumers are never
--- compared. Another one opens the letter again, unless it is of a redrive after
+-- compared. Another one opens the letter again, unless it is of a redrive or a correction after
 -- which the letter was redriven or settled: that one is late, and only its history
 -- has it. An id that another letter has is not taken twice. A letter that was
 -- corrected holds the corrected event, as its group does.
@@ -21,7 +21,7 @@ WITH input AS (
         WHERE h.letter_id = l.letter_id AND h.kind IN ('REDRIVEN', 'APPLIED', 'SKIPPED', 'SUPERSEDED', 'CORRECTED') AND h.history_id > (
             SELECT max(r.history_id)
             FROM deadletter.history r
-            WHERE r.letter_id = l.letter_id AND r.kind = 'REDRIVEN' AND r.redrive_id = i.redrive_id
+            WHERE r.letter_id = l.letter_id AND r.kind IN ('REDRIVEN', 'CORRECTION') AND r.redrive_id = i.redrive_id
         )
     ) AS is_late
     FROM input i

@@ -105,3 +105,14 @@ func TestWhatCannotBeReadSaysWhy(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A hook runs with the whereabouts of its repository in the environment.
+func TestAHooksEnvironmentDoesNotMoveTheFolder(t *testing.T) {
+	dir := repository(t)
+	t.Setenv("GIT_DIR", ".git")
+	t.Setenv("GIT_WORK_TREE", ".")
+	tree, err := gitfs.Open(t.Context(), filepath.Join(dir, "api/contracts"), "v1")
+	if err != nil || tree.Files == 0 {
+		t.Errorf("%d files, %v", tree.Files, err)
+	}
+}
