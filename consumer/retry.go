@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -132,6 +133,10 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 	defer cancel()
 	r.counted, _, err = inbox.CountAttempt(ctx, r.r.cfg.Pool, r.scope, it.counted(), it.msg.Offset, r.now)
 	r.changes.Counted = r.counted > 0
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return fmt.Errorf("consumer: count an attempt of %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
+			it.event.EventID, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
+	}
 	return err
 }
 

@@ -29,8 +29,9 @@ func (s *session) stallLoop(ctx context.Context) {
 	}
 }
 
-// watch compares the partition with what it was at the last look. A transaction
-// that committed is progress, and so is having nothing to do.
+// watch compares the partition with what it was at the last look. A commit of its
+// oldest transaction is progress, and so is having nothing to do; what commits
+// beside a transaction that hangs is none.
 func (p *partition) watch(after time.Duration) {
 	p.mu.Lock()
 	idle := len(p.underWay)+len(p.queue)+len(p.release)+len(p.due) == 0
@@ -68,7 +69,7 @@ func (p *partition) reportStall(stood time.Duration) {
 	}
 	gauge.Set(1)
 	r.metrics.stalls.WithLabelValues(r.cfg.Group, p.topic.Topic).Inc()
-	r.cfg.Logger.Error("partition stalled: it has work and no transaction of it commits; look for a handler that hangs, a lock in the database, or warnings above",
+	r.cfg.Logger.Error("partition stalled: it has work and its oldest transaction does not commit; look for a handler that hangs at this offset or behind it, a lock in the database, or warnings above",
 		"group", r.cfg.Group, "topic", p.topic.Topic, "partition", p.id, "offset", p.finished.Load(), "stood", stood.Round(time.Millisecond))
 }
 

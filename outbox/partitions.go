@@ -23,6 +23,8 @@ type partitions struct {
 	first map[string]int
 	now   map[string]int
 	isNew bool // there are topics that are not stored
+	// byKey hashes keys, whatever the topic. Nil before the first.
+	byKey kgo.TopicPartitioner
 
 	agreeing sync.Mutex
 	// exchange stores what this relay saw and learns what others did. It is called

@@ -3,8 +3,8 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -33,19 +33,23 @@ func (p *partitions) shelves(rows []outRow) []shelf {
 	defer p.mu.Unlock()
 	all := make([]shelf, len(rows))
 	for i, r := range rows {
-		all[i] = shelfAmong(p.first[r.topic], r.topic, r.key)
+		all[i] = p.shelfAmong(p.first[r.topic], r.topic, r.key)
 	}
 	return all
 }
 
 // shelfAmong is where an event of a topic with so many partitions waits, 0 where
-// they are not known.
-func shelfAmong(first int, topic string, key []byte) shelf {
+// they are not known. It is asked for every row of a chunk, with mu held, and a
+// new partitioner costs more than all else here.
+func (p *partitions) shelfAmong(first int, topic string, key []byte) shelf {
 	if first == 0 || key == nil {
 		return shelf{topic: topic}
 	}
-	at := kgo.StickyKeyPartitioner(nil).ForTopic(topic).Partition(&kgo.Record{Key: key}, first)
-	return shelf{topic, fmt.Sprintf("%d/%d", at, first)}
+	if p.byKey == nil {
+		p.byKey = kgo.StickyKeyPartitioner(nil).ForTopic("")
+	}
+	at := p.byKey.Partition(&kgo.Record{Key: key}, first)
+	return shelf{topic, strconv.Itoa(at) + "/" + strconv.Itoa(first)}
 }
 
 // shelfState is what the owner of a lane knows about one of its shelves.

@@ -135,3 +135,19 @@ func TestShelvesThatFlowAndThoseThatAreRefusedTakeTurns(t *testing.T) {
 		t.Errorf("topics %v are sent, want them in turns", got)
 	}
 }
+
+// An alert for each topic that the broker refuses rests on this list.
+func TestATopicIsListedHoweverMuchAnotherHasSetAside(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.pool.Exec(t.Context(), `
+		INSERT INTO factline.outbox_parked (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version, topic, record_key, value, stamped, created_at, reason, is_culprit, parked_at, shelf)
+		SELECT 1, n, 'e' || n, 'T', 't', 'A', 'a', n, CASE WHEN n > 100001 THEN 'b' ELSE 'a' END, 'k', '', true, now(), 'missing', false, now(), ''
+		FROM generate_series(1, 100002) n`); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Status(t.Context(), b.pool)
+	if err != nil || len(report.SetAside) != 2 || report.SetAside["b"] != 1 {
+		t.Errorf("set aside %v, %v", report.SetAside, err)
+	}
+}

@@ -63,7 +63,7 @@ type StatusReport struct {
 	// not made ahead, or a clock is wrong.
 	DefaultRows int64 `json:"defaultRows"`
 	// SetAside counts by topic the events that wait because the broker does not
-	// accept it, up to 100 times [MaxCountedPending] in all.
+	// accept it, up to 100 times [MaxCountedPending] a lane. Every such topic is there.
 	SetAside map[string]int64 `json:"setAside,omitempty"`
 }
 

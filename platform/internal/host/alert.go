@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"strings"
@@ -54,7 +55,7 @@ func (h Host) raiseAlert(ob *outbox.Outbox) func(ctx context.Context, tx pgx.Tx,
 			Type: alertEvent, AggregateID: alertID, OccurredAt: now,
 			Payload: securityAlert{
 				AlertID: alertID, AlertType: "TENANT_VIOLATION", Severity: "HIGH", ServiceName: a.Service,
-				Principal: or(cut(a.Producer, maxName), "unknown"), SubjectTenantID: id(a.TenantID),
+				Principal: cmp.Or(cut(a.Producer, maxName), "unknown"), SubjectTenantID: id(a.TenantID),
 				SourceTopic: a.Topic, SourcePartition: a.Partition, SourceOffset: a.Offset, SourceEventID: id(a.EventID),
 				Detail:   cut(a.Group+" gave the event up as "+a.DeadLetterID+": "+a.Reason, maxText),
 				RaisedAt: now,
@@ -66,7 +67,7 @@ func (h Host) raiseAlert(ob *outbox.Outbox) func(ctx context.Context, tx pgx.Tx,
 // causeOf keeps of what led to the event what an alert may repeat.
 func causeOf(a consumer.Alert, event envelope.Cause) envelope.Cause {
 	return envelope.Cause{
-		TenantID: or(id(a.TenantID), database.Platform), CorrelationID: id(event.CorrelationID), CausationID: id(a.EventID),
+		TenantID: cmp.Or(id(a.TenantID), database.Platform), CorrelationID: id(event.CorrelationID), CausationID: id(a.EventID),
 		Metadata: map[string]string{"actorType": "SERVICE", "actorId": a.Service},
 	}
 }
@@ -86,11 +87,4 @@ func id(text string) string {
 func cut(text string, most int) string {
 	characters := []rune(strings.ToValidUTF8(text, "\uFFFD"))
 	return string(characters[:min(len(characters), most)])
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
