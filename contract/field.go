@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"factline.dev/contract/internal/pointer"
 )
 
 // Bounds on flattening: a schema may refer to itself.
@@ -211,35 +212,19 @@ func (f *flattener) children(field *view, at string, depth int) {
 // ours, which the compiled form does not keep.
 func (s *schemaSet) marked(v *view, keyword string) bool {
 	for _, location := range v.locations {
-		url, pointer, _ := strings.Cut(location, "#")
-		node, _ := pointAt(s.docs[url], pointer).(map[string]any)
-		if node[keyword] == true {
+		if s.node(location)[keyword] == true {
 			return true
 		}
 	}
 	return false
 }
 
-func pointAt(doc any, pointer string) any {
-	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		token = unescapeToken(token)
-		switch node := doc.(type) {
-		case map[string]any:
-			if token == "" && pointer == "" {
-				return node
-			}
-			doc = node[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(node) {
-				return nil
-			}
-			doc = node[i]
-		default:
-			return nil
-		}
-	}
-	return doc
+// node is the schema at a location as it is written, nil for true and false.
+func (s *schemaSet) node(location string) map[string]any {
+	document, at := pointer.Cut(location)
+	value, _ := pointer.At(s.docs[document], at)
+	node, _ := value.(map[string]any)
+	return node
 }
 
 // Envelope reports whether the schema declares a field of the envelope, such as
@@ -259,9 +244,7 @@ func (e *Event) FieldKeywords(path string) map[string]any {
 	}
 	found := map[string]any{}
 	for _, location := range f.locations {
-		url, pointer, _ := strings.Cut(location, "#")
-		node, _ := pointAt(e.schemas.docs[url], pointer).(map[string]any)
-		for keyword, value := range node {
+		for keyword, value := range e.schemas.node(location) {
 			if _, nearer := found[keyword]; !nearer && !slices.Contains(structural, keyword) {
 				found[keyword] = value
 			}
@@ -290,10 +273,10 @@ func (e *Event) SchemaFiles() []string {
 }
 
 // PayloadLocation is where the schema of the payload stands: a file of the
-// folder and a JSON pointer in it.
-func (e *Event) PayloadLocation() (file, pointer string) {
-	url, pointer, _ := strings.Cut(gather(e.schema).properties["payload"].Location, "#")
-	return strings.TrimPrefix(url, e.schemas.base), pointer
+// folder and a JSON pointer in it, encoded as the fragment of a URL.
+func (e *Event) PayloadLocation() (file, fragment string) {
+	url, fragment, _ := strings.Cut(gather(e.schema).properties["payload"].Location, "#")
+	return strings.TrimPrefix(url, e.schemas.base), fragment
 }
 
 // SchemaBase is the URL that the folder's files have below it, as their $id says.
