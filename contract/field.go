@@ -41,6 +41,7 @@ type Field struct {
 	Title       string
 	Description string
 
+	schema    *jsonschema.Schema
 	locations []string // of its schema, then of those that it refers to
 }
 
@@ -192,7 +193,7 @@ func (f *flattener) object(v *view, prefix string, depth int) {
 		f.fields = append(f.fields, Field{
 			Path: at, Type: field.typeName(), Format: field.format, Enum: field.enumWords(),
 			Required: v.required[name], PII: f.set.marked(field, piiKeyword),
-			Title: field.title, Description: field.description, locations: field.locations,
+			Title: field.title, Description: field.description, schema: v.properties[name], locations: field.locations,
 		})
 		f.children(field, at, depth)
 	}
@@ -221,10 +222,14 @@ func (s *schemaSet) marked(v *view, keyword string) bool {
 
 // node is the schema at a location as it is written, nil for true and false.
 func (s *schemaSet) node(location string) map[string]any {
-	document, at := pointer.Cut(location)
-	value, _ := pointer.At(s.docs[document], at)
+	value, _ := s.at(location)
 	node, _ := value.(map[string]any)
 	return node
+}
+
+func (s *schemaSet) at(location string) (any, bool) {
+	document, at := pointer.Cut(location)
+	return pointer.At(s.docs[document], at)
 }
 
 // Envelope reports whether the schema declares a field of the envelope, such as
@@ -256,6 +261,30 @@ func (e *Event) FieldKeywords(path string) map[string]any {
 // structural keywords lead to other schemas, which are fields of their own.
 var structural = []string{
 	"$ref", "$defs", "$schema", "$id", "$comment", "allOf", "properties", "required", "items", "additionalProperties", "patternProperties",
+}
+
+// FieldSchema is the schema of the payload field at a path as it is written, with
+// every schema that it or a part of it refers to, each by its file and its place
+// in it. Nil where the field is not declared; numbers are [json.Number].
+func (e *Event) FieldSchema(path string) map[string]any {
+	f, ok := e.Field(path)
+	if !ok {
+		return nil
+	}
+	var locations []string
+	for _, s := range reachable(f.schema) {
+		locations = append(locations, s.Location)
+	}
+	slices.Sort(locations)
+	found, outer := map[string]any{}, ""
+	for _, location := range locations {
+		if outer != "" && strings.HasPrefix(location, outer+"/") {
+			continue // it is a part of what is there
+		}
+		outer = location
+		found[strings.TrimPrefix(location, e.schemas.base)], _ = e.schemas.at(location)
+	}
+	return found
 }
 
 // SchemaFiles are the files of the folder that the event's schema is made of:
