@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"factline.dev/contract"
@@ -160,6 +161,34 @@ func TestFieldsAreFlattened(t *testing.T) {
 	}
 	if action, _ := e.Field("lines[].action"); !slices.Equal(action.Enum, []string{"ADD", "MODIFY", "REMOVE"}) {
 		t.Errorf("enum %v", action.Enum)
+	}
+}
+
+func TestTheSchemaOfAFieldIsAllThatItIsMadeOf(t *testing.T) {
+	t.Parallel()
+	files := shop(t)
+	files["types.schema.json"] = &fstest.MapFile{Data: []byte(`{
+  "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://shop.example/contracts/types.schema.json",
+  "$defs": {"word": {"$ref": "#/$defs/short text"}, "short text": {"maxLength": 5}, "other": {"maxLength": 6}}
+}`)}
+	replace(t, files, paidSchema, `"contactName": {`, `"contactName": {
+          "propertyNames": {"$ref": "../../../types.schema.json#/$defs/word"}, "properties": {"a": true},`)
+	c, err := contract.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _ := c.Event("BasketPaid", 1)
+	text, err := json.Marshal(e.FieldSchema("contactName"))
+	want := `{"` + paidSchema + `#/properties/payload/properties/contactName":{"properties":{"a":true},"propertyNames":{"$ref":"../../../types.schema.json#/$defs/word"},"type":"string","x-pii":true},` +
+		`"types.schema.json#/$defs/short%20text":{"maxLength":5},"types.schema.json#/$defs/word":{"$ref":"#/$defs/short text"}}`
+	if err != nil || string(text) != want {
+		t.Errorf("got  %s\nwant %s (%v)", text, want, err)
+	}
+	if e.FieldSchema("nothing") != nil {
+		t.Error("an unknown field has a schema")
+	}
+	if !slices.Contains(e.SchemaFiles(), "types.schema.json") {
+		t.Errorf("made of %v", e.SchemaFiles())
 	}
 }
 

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"factline.dev/contract/internal/pointer"
 )
 
 // Bounds on flattening: a schema may refer to itself.
@@ -40,6 +41,7 @@ type Field struct {
 	Title       string
 	Description string
 
+	schema    *jsonschema.Schema
 	locations []string // of its schema, then of those that it refers to
 }
 
@@ -191,7 +193,7 @@ func (f *flattener) object(v *view, prefix string, depth int) {
 		f.fields = append(f.fields, Field{
 			Path: at, Type: field.typeName(), Format: field.format, Enum: field.enumWords(),
 			Required: v.required[name], PII: f.set.marked(field, piiKeyword),
-			Title: field.title, Description: field.description, locations: field.locations,
+			Title: field.title, Description: field.description, schema: v.properties[name], locations: field.locations,
 		})
 		f.children(field, at, depth)
 	}
@@ -211,35 +213,23 @@ func (f *flattener) children(field *view, at string, depth int) {
 // ours, which the compiled form does not keep.
 func (s *schemaSet) marked(v *view, keyword string) bool {
 	for _, location := range v.locations {
-		url, pointer, _ := strings.Cut(location, "#")
-		node, _ := pointAt(s.docs[url], pointer).(map[string]any)
-		if node[keyword] == true {
+		if s.node(location)[keyword] == true {
 			return true
 		}
 	}
 	return false
 }
 
-func pointAt(doc any, pointer string) any {
-	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		token = unescapeToken(token)
-		switch node := doc.(type) {
-		case map[string]any:
-			if token == "" && pointer == "" {
-				return node
-			}
-			doc = node[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(node) {
-				return nil
-			}
-			doc = node[i]
-		default:
-			return nil
-		}
-	}
-	return doc
+// node is the schema at a location as it is written, nil for true and false.
+func (s *schemaSet) node(location string) map[string]any {
+	value, _ := s.at(location)
+	node, _ := value.(map[string]any)
+	return node
+}
+
+func (s *schemaSet) at(location string) (any, bool) {
+	document, at := pointer.Cut(location)
+	return pointer.At(s.docs[document], at)
 }
 
 // Envelope reports whether the schema declares a field of the envelope, such as
@@ -259,9 +249,7 @@ func (e *Event) FieldKeywords(path string) map[string]any {
 	}
 	found := map[string]any{}
 	for _, location := range f.locations {
-		url, pointer, _ := strings.Cut(location, "#")
-		node, _ := pointAt(e.schemas.docs[url], pointer).(map[string]any)
-		for keyword, value := range node {
+		for keyword, value := range e.schemas.node(location) {
 			if _, nearer := found[keyword]; !nearer && !slices.Contains(structural, keyword) {
 				found[keyword] = value
 			}
@@ -273,6 +261,30 @@ func (e *Event) FieldKeywords(path string) map[string]any {
 // structural keywords lead to other schemas, which are fields of their own.
 var structural = []string{
 	"$ref", "$defs", "$schema", "$id", "$comment", "allOf", "properties", "required", "items", "additionalProperties", "patternProperties",
+}
+
+// FieldSchema is the schema of the payload field at a path as it is written, with
+// every schema that it or a part of it refers to, each by its file and its place
+// in it. Nil where the field is not declared; numbers are [json.Number].
+func (e *Event) FieldSchema(path string) map[string]any {
+	f, ok := e.Field(path)
+	if !ok {
+		return nil
+	}
+	var locations []string
+	for _, s := range reachable(f.schema) {
+		locations = append(locations, s.Location)
+	}
+	slices.Sort(locations)
+	found, outer := map[string]any{}, ""
+	for _, location := range locations {
+		if outer != "" && strings.HasPrefix(location, outer+"/") {
+			continue // it is a part of what is there
+		}
+		outer = location
+		found[strings.TrimPrefix(location, e.schemas.base)], _ = e.schemas.at(location)
+	}
+	return found
 }
 
 // SchemaFiles are the files of the folder that the event's schema is made of:
@@ -290,10 +302,10 @@ func (e *Event) SchemaFiles() []string {
 }
 
 // PayloadLocation is where the schema of the payload stands: a file of the
-// folder and a JSON pointer in it.
-func (e *Event) PayloadLocation() (file, pointer string) {
-	url, pointer, _ := strings.Cut(gather(e.schema).properties["payload"].Location, "#")
-	return strings.TrimPrefix(url, e.schemas.base), pointer
+// folder and a JSON pointer in it, encoded as the fragment of a URL.
+func (e *Event) PayloadLocation() (file, fragment string) {
+	url, fragment, _ := strings.Cut(gather(e.schema).properties["payload"].Location, "#")
+	return strings.TrimPrefix(url, e.schemas.base), fragment
 }
 
 // SchemaBase is the URL that the folder's files have below it, as their $id says.

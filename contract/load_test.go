@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -122,6 +123,47 @@ func TestAFieldStandsWhereItsSchemaDoes(t *testing.T) {
 	captured, _ := loadPlatform(t).Event("OrderCaptured", 1)
 	if file, line := captured.FieldPosition("totals.oneTimeTotal"); file != "types.schema.json" || line < 2 {
 		t.Errorf("a field of a shared schema stands at %s:%d", file, line)
+	}
+}
+
+// escaped are names that a URL, a JSON pointer or both write otherwise.
+func escaped() []string {
+	return []string{"straße", "a b", "a/b", "a~b", "a%b", "a%2Fb", "a~1b", "a#b"}
+}
+
+// The validator writes names into URLs, and a name that it had to escape was
+// found nowhere: its mark of personal data was overlooked.
+func TestAFieldMayHaveAnyName(t *testing.T) {
+	t.Parallel()
+	for _, name := range escaped() {
+		files := shop(t)
+		replace(t, files, paidSchema, `"contactName"`, strconv.Quote(name))
+		c, err := contract.Load(files)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		e, _ := c.Event("BasketPaid", 1)
+		f, ok := e.Field(name)
+		if keywords := e.FieldKeywords(name); !ok || !f.PII || keywords["x-pii"] != true {
+			t.Errorf("%s: %+v with %v", name, f, keywords)
+		}
+		if file, line := e.FieldPosition(name); file != paidSchema || line != 31 {
+			t.Errorf("%s stands at %s:%d", name, file, line)
+		}
+	}
+}
+
+func TestAFaultStandsWhereItsSchemaDoesWhateverItsName(t *testing.T) {
+	t.Parallel()
+	for _, name := range escaped() {
+		files := shop(t)
+		replace(t, files, paidSchema, `"contactName": {
+          "type": "string"`, strconv.Quote(name)+`: {
+          "type": 5`)
+		_, err := contract.Load(files)
+		if want := paidSchema + ":32: "; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
 	}
 }
 

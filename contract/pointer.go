@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"factline.dev/contract/internal/pointer"
 )
 
 // FieldPosition is where the schema of a payload field stands, or of the payload
@@ -25,23 +27,23 @@ func (e *Event) FieldPosition(path string) (file string, line int) {
 
 // position turns the location of a compiled schema into file and line.
 func (s *schemaSet) position(location string) (file string, line int) {
-	url, pointer, _ := strings.Cut(location, "#")
-	text, ok := s.texts[url]
+	return s.place(pointer.Cut(location))
+}
+
+func (s *schemaSet) place(document, at string) (file string, line int) {
+	text, ok := s.texts[document]
 	if !ok {
 		return "", 0
 	}
-	return strings.TrimPrefix(url, s.base), lineAtPointer(text, pointer)
+	return strings.TrimPrefix(document, s.base), lineAtPointer(text, at)
 }
 
 // lineAtPointer is the line on which the value of a JSON pointer begins, 0
 // where there is none.
-func lineAtPointer(text []byte, pointer string) int {
+func lineAtPointer(text []byte, at string) int {
 	dec := json.NewDecoder(bytes.NewReader(text))
-	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		if pointer == "" {
-			break
-		}
-		if !step(dec, unescapeToken(token)) {
+	for _, token := range pointer.Tokens(at) {
+		if !step(dec, token) {
 			return 0
 		}
 	}
@@ -107,8 +109,4 @@ func pass(dec *json.Decoder) error {
 			return io.ErrUnexpectedEOF
 		}
 	}
-}
-
-func unescapeToken(token string) string {
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"factline.dev/contract/internal/pointer"
 )
 
 const (
@@ -156,16 +158,18 @@ func (l *loader) checkKey(e *Event) {
 // culprit is the place that keeps a schema from compiling: in a shared schema
 // where the event refers to one, and the event's own file where nobody knows.
 func (l *loader) culprit(e *Event, err error) (file string, line int) {
-	location := ""
+	document, at := "", ""
 	if invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
-		location = invalid.URL
+		document, at = pointer.Cut(invalid.URL)
 		if cause, ok := errors.AsType[*jsonschema.ValidationError](invalid.Err); ok {
-			location += pointerTo(deepest(cause).InstanceLocation)
+			for _, name := range deepest(cause).InstanceLocation {
+				at += "/" + pointer.Escape(name)
+			}
 		}
 	} else if ref, ok := errors.AsType[*jsonschema.JSONPointerNotFoundError](err); ok {
-		location = ref.URL
+		document, at = pointer.Cut(ref.URL)
 	}
-	if file, line = l.schemas.position(location); line > 0 {
+	if file, line = l.schemas.place(document, at); line > 0 {
 		return file, line
 	}
 	return e.schemaFile, 0
@@ -177,14 +181,6 @@ func deepest(err *jsonschema.ValidationError) *jsonschema.ValidationError {
 		err = err.Causes[0]
 	}
 	return err
-}
-
-func pointerTo(location []string) string {
-	var b strings.Builder
-	for _, token := range location {
-		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token))
-	}
-	return b.String()
 }
 
 func compileSafely(compiler *jsonschema.Compiler, url string) (schema *jsonschema.Schema, err error) {

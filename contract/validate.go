@@ -256,7 +256,7 @@ func reachable(s *jsonschema.Schema) []*jsonschema.Schema {
 }
 
 func subschemas(s *jsonschema.Schema) []*jsonschema.Schema {
-	all := []*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else, s.Items2020, s.Contains, s.UnevaluatedItems, s.UnevaluatedProperties}
+	all := []*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else, s.Items2020, s.Contains, s.PropertyNames, s.UnevaluatedItems, s.UnevaluatedProperties}
 	all = append(all, s.AllOf...)
 	all = append(all, s.AnyOf...)
 	all = append(all, s.OneOf...)

@@ -120,7 +120,8 @@ type Finding struct {
 	// One is empty when its schema does not have the keyword there.
 	OldPath string `json:"oldPath,omitempty"`
 	NewPath string `json:"newPath,omitempty"`
-	// Old and New are the keyword's values in the two schemas, nil for none.
+	// Old and New are the keyword's values in the two schemas, nil for none. For
+	// one of more than 2,048 bytes there is the string "sha256:" and its digest.
 	Old json.RawMessage `json:"old,omitempty"`
 	New json.RawMessage `json:"new,omitempty"`
 	// Message says what changed and for whom.

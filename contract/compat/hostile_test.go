@@ -2,6 +2,7 @@ package compat
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -69,6 +70,27 @@ func TestReferencesStayInTheFolder(t *testing.T) {
 		if _, err := Load(folder, file); err == nil {
 			t.Errorf("%s was read", file)
 		}
+	}
+}
+
+// A long value was left out, and then two of them were told apart by nothing.
+func TestALongValueIsNamedByItsDigest(t *testing.T) {
+	t.Parallel()
+	long := func(word string) *Schema {
+		return mustParse(t, `{"not":{"enum":["`+strings.Repeat(word, maxShownBytes)+`"]}}`)
+	}
+	r := Compare(t.Context(), long("a"), long("b"), Options{})
+	if len(r.Findings) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	for _, value := range []json.RawMessage{r.Findings[0].Old, r.Findings[0].New} {
+		var text string
+		if err := json.Unmarshal(value, &text); err != nil || !strings.HasPrefix(text, "sha256:") || len(text) != len("sha256:")+64 {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	if string(r.Findings[0].Old) == string(r.Findings[0].New) {
+		t.Errorf("both are %s", r.Findings[0].Old)
 	}
 }
 

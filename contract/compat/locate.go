@@ -1,54 +1,41 @@
 package compat
 
 import (
+	"crypto/sha256"
 	"encoding/json"
-	"net/url"
-	"strconv"
+	"fmt"
 	"strings"
+
+	"factline.dev/contract/internal/pointer"
 )
 
 // pointer turns the validator's location into a JSON pointer; one into another
 // file is preceded by its address.
 func (s *Schema) pointer(location string) string {
-	file, fragment, _ := strings.Cut(location, "#")
-	if decoded, err := url.PathUnescape(fragment); err == nil {
-		fragment = decoded
-	}
+	file, at := pointer.Cut(location)
 	if file == s.url {
-		return fragment
+		return at
 	}
-	return strings.TrimPrefix(file, standalone) + "#" + fragment
+	return strings.TrimPrefix(file, standalone) + "#" + at
 }
 
 // maxShownBytes bounds a keyword's value in a finding.
 const maxShownBytes = 2048
 
-// value is what stands at a location, nil for nothing or too much.
+// value is what stands at a location, nil for nothing. Of too much it is the
+// digest, so that two values are never taken for one.
 func (s *Schema) value(location string) json.RawMessage {
-	file, _, _ := strings.Cut(location, "#")
-	at := s.docs[file]
-	_, fragment, _ := strings.Cut(s.pointer(location), "#")
-	if file == s.url {
-		fragment = s.pointer(location)
-	}
-	for _, token := range strings.Split(fragment, "/")[1:] {
-		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
-		switch v := at.(type) {
-		case map[string]any:
-			at = v[token]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(v) {
-				return nil
-			}
-			at = v[i]
-		default:
-			return nil
-		}
-	}
-	text, err := json.Marshal(at)
-	if err != nil || len(text) > maxShownBytes {
+	file, at := pointer.Cut(location)
+	value, ok := pointer.At(s.docs[file], at)
+	if !ok {
 		return nil
+	}
+	text, err := json.Marshal(value)
+	switch {
+	case err != nil:
+		return nil
+	case len(text) > maxShownBytes:
+		return fmt.Appendf(nil, "\"sha256:%x\"", sha256.Sum256(text))
 	}
 	return text
 }

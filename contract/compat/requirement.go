@@ -2,9 +2,10 @@ package compat
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"factline.dev/contract/internal/pointer"
 )
 
 // requirement is one thing that a schema asks of a document. A document keeps
@@ -46,7 +47,7 @@ type spot struct {
 
 func (at spot) inside(s *jsonschema.Schema, token, rule string, wrap func(*jsonschema.Schema) *jsonschema.Schema) spot {
 	return spot{
-		path: at.path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token),
+		path: at.path + "/" + pointer.Escape(token),
 		rule: rule, location: s.Location + "/" + rule,
 		wrap: func(s *jsonschema.Schema) *jsonschema.Schema { return at.wrap(wrap(s)) },
 	}

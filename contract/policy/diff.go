@@ -52,8 +52,8 @@ func below(fields []contract.Field, path string) bool {
 func (d *diff) put(kind Kind, path, message string, hurt []string) {
 	c := Change{
 		Kind: kind, Subject: name(d.after), Path: path, Message: message, Hurt: hurt,
-		Old: keywords(d.before, path), New: keywords(d.after, path),
 	}
+	c.Old, c.New = d.states(path)
 	c.File, c.Line = d.position(path)
 	d.changes = append(d.changes, c)
 }
@@ -69,13 +69,36 @@ func (d *diff) position(path string) (file string, line int) {
 	return d.after.FieldPosition("")
 }
 
+// states are what a field was and is: by its own keywords where what it holds is
+// compared for itself, and as a whole where nothing else says what it holds.
+func (d *diff) states(path string) (was, is string) {
+	before, existed := d.before.Field(path)
+	after, exists := d.after.Field(path)
+	if existed && exists && before.Type == after.Type {
+		return keywords(d.before, path), keywords(d.after, path)
+	}
+	return whole(d.before, path), whole(d.after, path)
+}
+
+// whole is everything that a field is, with what it holds and refers to.
+func whole(e *contract.Event, path string) string {
+	f, ok := e.Field(path)
+	if !ok {
+		return ""
+	}
+	return described(f, e.FieldSchema(path))
+}
+
 // keywords are what a field is, its kind with that of its elements first.
 func keywords(e *contract.Event, path string) string {
 	f, ok := e.Field(path)
 	if !ok {
 		return ""
 	}
-	found := e.FieldKeywords(path)
+	return described(f, e.FieldKeywords(path))
+}
+
+func described(f contract.Field, found map[string]any) string {
 	text, err := json.Marshal(found)
 	if err != nil {
 		return f.Type + " " + fmt.Sprint(found)
@@ -92,7 +115,7 @@ func (d *diff) gone(f contract.Field, come *[]contract.Field) {
 		*come = slices.DeleteFunc(*come, func(g contract.Field) bool { return g.Path == to.Path || contract.Inside(to.Path, g.Path) })
 		d.put(FieldRenamed, f.Path, fmt.Sprintf("is gone, and %s looks like it", to.Path), d.readers(f.Path))
 		renamed := &d.changes[len(d.changes)-1]
-		renamed.renamedTo, renamed.New = to.Path, to.Path+" "+keywords(d.after, to.Path)
+		renamed.renamedTo, renamed.New = to.Path, to.Path+" "+whole(d.after, to.Path)
 		return
 	}
 	if f.Required {

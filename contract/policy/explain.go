@@ -9,6 +9,7 @@ import (
 
 	"factline.dev/contract"
 	"factline.dev/contract/compat"
+	"factline.dev/contract/internal/pointer"
 )
 
 // unexplained turns what the engine found into changes, except where a change of
@@ -110,16 +111,15 @@ func add(found []Change, c Change) []Change {
 	return append(found, c)
 }
 
-// fieldPath turns the JSON pointer of a place in a document into the path of a
+// fieldPath turns a place in a document, a JSON pointer, into the path of a
 // payload field, or, outside of the payload, into one below "envelope".
-func fieldPath(pointer, prefix string) string {
-	rest, ok := strings.CutPrefix(pointer, prefix)
+func fieldPath(place, prefix string) string {
+	rest, ok := strings.CutPrefix(place, prefix)
 	path := ""
 	if !ok || rest != "" && rest[0] != '/' {
-		path, rest = "envelope", pointer
+		path, rest = "envelope", place
 	}
-	for token := range strings.SplitSeq(strings.TrimPrefix(rest, "/"), "/") {
-		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+	for _, token := range pointer.Tokens(rest) {
 		_, err := strconv.Atoi(token)
 		switch {
 		case token == "":

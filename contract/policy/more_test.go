@@ -98,6 +98,72 @@ func TestAFingerprintFitsOneChange(t *testing.T) {
 	}
 }
 
+// What one side alone has was told by its own keywords, and by nothing that lies
+// below it, is referred to or is long: who had approved one such field had
+// approved any other of its name.
+func TestAFingerprintCoversTheWholeOfWhatComes(t *testing.T) {
+	t.Parallel()
+	const ref = `"$ref": "../../../envelope.schema.json"`
+	come := func(field string) []edit { return in(`"note":`, `"who": `+field+`, "note":`) }
+	become := func(field string) []edit {
+		return in(`"voucherCode": {"type": "string"}`, `"voucherCode": `+field)
+	}
+	object := func(names string) []edit {
+		return append(come(`{"type": "object", "required": [`+names+`], "properties": {"a": {"type": "string"}, "iban": {"type": "string"}}}`),
+			edit{schema, `"paidAt"]`, `"paidAt", "who"]`})
+	}
+	defining := func(defs string, edits []edit) []edit {
+		return append(edits, edit{schema, ref, `"$defs": ` + defs + `, ` + ref})
+	}
+	rename := func(bound string) []edit {
+		return defining(`{"x": {`+bound+`}}`, in(`"voucherCode": {"type": "string"}`, `"voucher_code": {"type": "string", "anyOf": [{"$ref": "#/$defs/x"}]}`))
+	}
+	long := func(word string) []edit {
+		return become(`{"type": "string", "not": {"enum": ["` + strings.Repeat(word, 2100) + `"]}}`)
+	}
+	for _, tt := range []struct {
+		name string
+		a, b []edit
+		kind policy.Kind
+		path string
+	}{
+		{"a long keyword", long("a"), long("b"), policy.SchemaBroken, "voucherCode"},
+		{"what an object asks for", object(`"a"`), object(`"a", "iban"`), policy.RequiredAdded, "who"},
+		{"what a list holds", come(`{"type": "array", "items": {"type": "string"}}`), come(`{"type": "array", "items": {"type": "string", "maxLength": 5}}`), policy.OptionalAdded, "who"},
+		{"what a map holds", come(`{"additionalProperties": {"type": "string"}}`), come(`{"additionalProperties": {"type": "string", "maxLength": 5}}`), policy.OptionalAdded, "who"},
+		{"what is referred to", defining(`{"x": {"maxLength": 5}}`, come(`{"anyOf": [{"$ref": "#/$defs/x"}]}`)), defining(`{"x": {"maxLength": 6}}`, come(`{"anyOf": [{"$ref": "#/$defs/x"}]}`)), policy.OptionalAdded, "who"},
+		{"what a field becomes a list of", become(`{"type": "array", "items": {"type": "string"}}`), become(`{"type": "array", "items": {"type": "string", "maxLength": 5}}`), policy.TypeChanged, "voucherCode"},
+		{"what a renamed field holds", rename(`"maxLength": 5`), rename(`"maxLength": 6`), policy.FieldRenamed, "voucherCode"},
+	} {
+		a := find(check(t, base(t), with(t, base(t), tt.a...), today()), tt.kind, tt.path)
+		b := find(check(t, base(t), with(t, base(t), tt.b...), today()), tt.kind, tt.path)
+		if a.Kind == "" || b.Kind == "" || a.Fingerprint == b.Fingerprint {
+			t.Errorf("%s: %+v and %+v", tt.name, a, b)
+		}
+	}
+}
+
+// An approved new object must not grow under its approval.
+func TestAnApprovalOfAnObjectCoversNoMemberThatJoinsIt(t *testing.T) {
+	t.Parallel()
+	who := func(required string) fstest.MapFS {
+		return with(t, base(t), edit{schema, `"note":`, `"who": {"type": "object", "required": [` + required + `], "properties": {"a": {"type": "string"}, "iban": {"type": "string"}}}, "note":`},
+			edit{schema, `"paidAt"]`, `"paidAt", "who"]`})
+	}
+	approve := func(files fstest.MapFS, fingerprint string) fstest.MapFS {
+		files["approvals.yaml"] = &fstest.MapFile{Data: fmt.Appendf(nil,
+			"approvals:\n  - fingerprint: %q\n    change: who is new\n    consumers: [%s]\n    owner: Shop Team\n    reason: Both sides ship together.\n    expires: \"2026-12-31\"\n", fingerprint, group)}
+		return files
+	}
+	fingerprint := find(check(t, base(t), who(`"a"`), today()), policy.RequiredAdded, "who").Fingerprint
+	if c := find(check(t, base(t), approve(who(`"a"`), fingerprint), today()), policy.RequiredAdded, "who"); c.Failed {
+		t.Errorf("as approved: %+v", c)
+	}
+	if c := find(check(t, base(t), approve(who(`"a", "iban"`), fingerprint), today()), policy.RequiredAdded, "who"); !c.Failed {
+		t.Errorf("grown: %+v", c)
+	}
+}
+
 func TestAnEventThatMovesIsJudgedByTheStricterTopic(t *testing.T) {
 	t.Parallel()
 	now := base(t)

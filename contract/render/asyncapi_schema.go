@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"factline.dev/contract"
+	"factline.dev/contract/internal/pointer"
 	"factline.dev/envelope"
 )
 
@@ -42,7 +43,7 @@ func addSchemas(c *contract.Catalogue, e *contract.Event, to map[string]any) (st
 	if err := decoder.Decode(&root); err != nil {
 		return "", err
 	}
-	t := &translator{docs: map[string]map[string]any{}, to: to}
+	t := &translator{docs: map[string]any{}, to: to}
 	t.index(root)
 	id, _ := root["$id"].(string)
 	t.base = strings.TrimSuffix(id, e.SchemaFile())
@@ -52,7 +53,7 @@ func addSchemas(c *contract.Catalogue, e *contract.Event, to map[string]any) (st
 // translator writes JSON Schema 2020-12 as what AsyncAPI's tools read.
 type translator struct {
 	base string
-	docs map[string]map[string]any // by $id
+	docs map[string]any // by $id
 	to   map[string]any
 }
 
@@ -72,10 +73,10 @@ var unfit = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 // name makes types.schema.json#/$defs/id to types.id.
 func (t *translator) name(location string) string {
 	location = strings.TrimPrefix(location, t.base)
-	file, pointer, _ := strings.Cut(location, "#")
+	file, fragment, _ := strings.Cut(location, "#") // its encoding keeps names apart
 	file = strings.TrimPrefix(strings.TrimSuffix(file, ".schema.json"), "events/")
-	pointer = strings.TrimPrefix(strings.TrimPrefix(pointer, "/$defs/"), "/")
-	return strings.Trim(unfit.ReplaceAllString(path.Join(file, pointer), "."), ".")
+	fragment = strings.TrimPrefix(strings.TrimPrefix(fragment, "/$defs/"), "/")
+	return strings.Trim(unfit.ReplaceAllString(path.Join(file, fragment), "."), ".")
 }
 
 // component adds the schema at a location once and returns its name.
@@ -84,8 +85,8 @@ func (t *translator) component(location string) (string, error) {
 	if _, known := t.to[name]; known {
 		return name, nil
 	}
-	document, pointer, _ := strings.Cut(location, "#")
-	node, ok := at(t.docs[document], pointer)
+	document, at := pointer.Cut(location)
+	node, ok := pointer.At(t.docs[document], at)
 	if !ok {
 		return "", fmt.Errorf("%s: nothing is there, or it is named by an anchor, which this document has no words for", location)
 	}
@@ -93,24 +94,6 @@ func (t *translator) component(location string) (string, error) {
 	schema, err := t.schema(node, document)
 	t.to[name] = schema
 	return name, err
-}
-
-func at(doc map[string]any, pointer string) (any, bool) {
-	var node any = doc
-	if pointer == "" {
-		return node, doc != nil
-	}
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for token := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		object, ok := node.(map[string]any)
-		if !ok {
-			return nil, false
-		}
-		if node, ok = object[unescape.Replace(token)]; !ok {
-			return nil, false
-		}
-	}
-	return node, true
 }
 
 // schema translates one schema that stands in a document.

@@ -244,6 +244,23 @@ func resolves(tree any, ref string) bool {
 	return true
 }
 
+// A reference spells a name for a URL, and what it led to was not found.
+func TestAsyncAPIFollowsReferencesToAnyName(t *testing.T) {
+	t.Parallel()
+	const file = "events/shop.basket.events/BasketPaid/v1.schema.json"
+	for name, ref := range map[string]string{
+		"straße": "#/$defs/straße", "a b": "#/$defs/a b", "a/b": "#/$defs/a~1b", "a~b": "#/$defs/a~0b", "a%b": "#/$defs/a%25b",
+		"b c": "#/$defs/b%20c", "list": "#/$defs/list/allOf/0",
+	} {
+		c := shop(t, file, `"$ref":`, fmt.Sprintf(`"$defs": {%q: {"title": "found", "allOf": [{"title": "found"}]}}, "$ref":`, name),
+			`"basketId": {`, fmt.Sprintf(`"extra": {"$ref": %q}, "basketId": {`, ref))
+		text, err := render.AsyncAPI(c, info)
+		if err != nil || !strings.Contains(string(text), `"title": "found"`) {
+			t.Errorf("%s: %v in %.200s", name, err, text)
+		}
+	}
+}
+
 func TestAsyncAPIWritesSchemasInItsOwnLanguage(t *testing.T) {
 	t.Parallel()
 	const file = "events/shop.basket.events/BasketPaid/v1.schema.json"
