@@ -38,8 +38,11 @@ type Event struct {
 	// PayloadSchema is the reference of the current version's schema, such as
 	// schema://oms.order.events/OrderCaptured/1.
 	PayloadSchema string `json:"payloadSchema"`
-	// Compatibility is what may change inside a version: additive (optional
-	// fields may come), backward, or none.
+	// Compatibility is what changes of the payload promise, inside a version and
+	// of a new version to those before it on the same topic: additive, both sides
+	// understand each other; backward, new readers understand old events and are
+	// deployed first; none, nothing, which lint allows on private and operational
+	// topics alone.
 	Compatibility string `json:"compatibility"`
 	// ContainsPII says whether the payload holds personal data.
 	ContainsPII bool `json:"containsPII"`

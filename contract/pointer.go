@@ -16,14 +16,18 @@ import (
 // declared.
 func (e *Event) FieldPosition(path string) (file string, line int) {
 	if path == "" {
-		return e.schemas.position(gather(e.schema).properties["payload"].Location)
+		return e.schemas.position(gather(e.schema).properties["payload"][0].Location)
 	}
 	f, ok := e.Field(path)
 	if !ok {
 		return e.schemaFile, 0
 	}
-	return e.schemas.position(f.locations[0])
+	return f.Position()
 }
+
+// Position is where the schema of the field stands, or of its first form: a file of
+// the folder and the line in it.
+func (f Field) Position() (file string, line int) { return f.set.position(f.locations[0]) }
 
 // position turns the location of a compiled schema into file and line.
 func (s *schemaSet) position(location string) (file string, line int) {

@@ -136,7 +136,7 @@ func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
 		l.problems.add(e.schemaFile, 0, "properties.payload", "is missing; an event's schema describes its payload")
 		return
 	}
-	e.fields = l.schemas.flatten(payload)
+	e.fields = l.schemas.flatten(gather(payload...).forms(0), "")
 	l.checkKey(e)
 }
 

@@ -236,8 +236,8 @@ func declaredNames(s *jsonschema.Schema) map[string]bool {
 	return names
 }
 
-// reachable are a schema and all that it refers to.
-func reachable(s *jsonschema.Schema) []*jsonschema.Schema {
+// reachable are schemas and all that they refer to.
+func reachable(from ...*jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	seen := map[*jsonschema.Schema]bool{nil: true}
 	var walk func(*jsonschema.Schema)
@@ -251,7 +251,9 @@ func reachable(s *jsonschema.Schema) []*jsonschema.Schema {
 			walk(sub)
 		}
 	}
-	walk(s)
+	for _, s := range from {
+		walk(s)
+	}
 	return all
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -204,12 +205,17 @@ func (r *consumerRun) trials(e *contract.Event, mode consumer.Mode) ([]trial, er
 	return all, err
 }
 
+// unreachable are the paths through what stands at a place of a list or below a
+// pattern of names.
+var unreachable = regexp.MustCompile(`\[[0-9]|/`)
+
 // required are the fields that the group reads and the contract requires, at any
-// depth, and those of the envelope that every reader needs.
+// depth below members with a name, lists and maps, and those of the envelope that
+// every reader needs.
 func (r *consumerRun) required(e *contract.Event) []string {
 	fields := []string{"producer", "tenantId"}
 	for _, f := range e.Fields() {
-		if f.Required && r.reads(e, f.Path) {
+		if f.Required && r.reads(e, f.Path) && !unreachable.MatchString(f.Path) {
 			fields = append(fields, "payload."+f.Path)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -94,10 +95,16 @@ func addTo(value any) {
 }
 
 // remove takes away what stands at a path such as payload, lines[], offerId, of the
-// first element where it is a list. It reports whether it was there.
+// first element where it is a list and of the first value of a map, prices.*, that
+// has it. It reports whether it was there.
 func remove(from any, path []string) bool {
 	name, isList := strings.CutSuffix(path[0], "[]")
 	object, _ := from.(map[string]any)
+	if name == "*" {
+		return slices.ContainsFunc(slices.Sorted(maps.Keys(object)), func(member string) bool {
+			return remove(object, append([]string{member + path[0][1:]}, path[1:]...))
+		})
+	}
 	inner, there := object[name]
 	switch {
 	case len(path) == 1:
@@ -137,7 +144,7 @@ func only(value any, reads []string) any {
 func below(reads []string, name string) (within []string) {
 	for _, read := range reads {
 		first, rest, _ := strings.Cut(strings.ReplaceAll(read, "[]", ""), ".")
-		if first == name {
+		if first == name || first == "*" {
 			within = append(within, rest)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // reads are the fields that are read at a place, as paths from there without the
-// brackets of lists. One of "" is the whole of it.
+// brackets of lists and the stars of maps. One of "" is the whole of it.
 type reads []string
 
 func readsOf(paths []string) reads {
@@ -15,7 +15,7 @@ func readsOf(paths []string) reads {
 		if path == "*" {
 			path = ""
 		}
-		all = append(all, strings.ReplaceAll(path, "[]", ""))
+		all = append(all, strings.ReplaceAll(strings.ReplaceAll(path, "[]", ""), ".*", ""))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -60,7 +60,7 @@ func checkExample(r *report, e *contract.Event, x contract.Example) {
 
 func checkMinimal(r *report, e *contract.Event, x contract.Example, payload map[string]json.RawMessage) {
 	for _, f := range e.Fields() {
-		if _, given := payload[f.Path]; given && !f.Required {
+		if _, given := payload[f.Path]; given && !f.Required && !f.Alternative {
 			r.add(x.File, e.Type, "holds payload.%s, which is optional; a minimal example holds what is required", f.Path)
 		}
 	}
@@ -74,7 +74,7 @@ func checkFull(r *report, e *contract.Event, x contract.Example, record, payload
 		}
 	}
 	for _, f := range e.Fields() {
-		if _, ok := payload[f.Path]; !ok && f.Depth() == 0 {
+		if _, ok := payload[f.Path]; !ok && f.Depth() == 0 && !f.Alternative && f.Named() {
 			missing = append(missing, "payload."+f.Path)
 		}
 	}

@@ -16,6 +16,12 @@ func TestExceptionsAreNarrow(t *testing.T) {
 	whole := edit{paid + "event.yaml", "reads: [basketId, total]", `reads: ["*"]`}
 	open := edit{paid + "v1.schema.json", `"const": "basket-service"`, `"type": "string"`}
 	anyProducer := edit{paid + "event.yaml", "ownerService: basket-service", "ownerService: basket-service\nanyProducer: true"}
+	promisesNothing := edit{paid + "event.yaml", "compatibility: additive", "compatibility: none"}
+	choice := edit{paid + "v1.schema.json", `"payload": {`, `"payload": {"oneOf": [{"properties": {"cash": {"type": "string"}}, "required": ["cash"]}, {"not": {"required": ["cash"]}, "properties": {"card": {"type": "string"}}}],`}
+	prices := edit{paid + "v1.schema.json", `"contactName": {`, `"prices": {"type": "object", "additionalProperties": {"type": "object", "properties": {"net": {"type": "string"}}}}, "contactName": {`}
+	reads := func(path string) edit {
+		return edit{paid + "event.yaml", "reads: [basketId, total]", `reads: [basketId, total, "` + path + `"]`}
+	}
 	for _, tt := range []struct {
 		name, rule, subject string
 		edits               []edit
@@ -28,6 +34,11 @@ func TestExceptionsAreNarrow(t *testing.T) {
 		{name: "an event of any producer leaves the producer open", rule: "agreement", subject: "BasketPaid", edits: []edit{open, anyProducer}},
 		{name: "an event of any producer fixes one", rule: "agreement", subject: "BasketPaid", edits: []edit{anyProducer}, found: true},
 		{name: "an event of one producer leaves it open", rule: "agreement", subject: "BasketPaid", edits: []edit{open}, found: true},
+		{name: "an event on a private topic promises nothing", rule: "compatibility", subject: "BasketPaid", edits: []edit{private, promisesNothing}},
+		{name: "a full example holds one branch of a choice", rule: "examples", subject: "BasketPaid", edits: []edit{choice}},
+		{name: "a full example lacks a map", rule: "examples", subject: "BasketPaid", edits: []edit{prices}, found: true},
+		{name: "a read of a map's values", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{prices, reads("prices.*.net")}},
+		{name: "a read of a name in a map", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{prices, reads("prices.bread.net")}, found: true},
 		{name: "an event about an event on an audit export", rule: "event-vague", subject: "EventAudited", edits: []edit{{basket, "category: domain", "category: audit-export"}}, rename: [2]string{"BasketPaid", "EventAudited"}},
 		{name: "an event about an event elsewhere", rule: "event-vague", subject: "EventAudited", rename: [2]string{"BasketPaid", "EventAudited"}, found: true},
 		{name: "an aggregate beside the main one has a key of its own", rule: "key-justified", subject: "BasketOpened", edits: []edit{{opened + "event.yaml", "key: basketId", "key: shop"}, {opened + "event.yaml", "aggregateType: Basket", "aggregateType: Shelf"}}},

@@ -64,7 +64,7 @@ func Rules() []Rule {
 		eventPastTense(), eventCommand(), eventRequestResponse(), eventVague(), eventThin(), eventUnread(),
 		topicName(), topicShared(), topicVisibility(),
 		ownerDeclared(), keyJustified(), compaction(), retention(), classification(),
-		examples(), changelog(), agreement(), aggregateTopic(),
+		examples(), changelog(), agreement(), compatibility(), aggregateTopic(),
 		consumerDeclared(), consumerReads(), consumerMode(), groupName(), lowTrust(), sideEffects(),
 		personalData(), secrets(), headerOnly(), payloadTyped(), deprecation(), waiver(),
 	}

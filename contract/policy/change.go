@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"factline.dev/contract"
+	"factline.dev/contract/compat"
 )
 
 // Change is one difference between two states of a catalogue.
@@ -48,6 +49,7 @@ type Change struct {
 	Approval *contract.Approval `json:"approval,omitempty"`
 
 	renamedTo string
+	promise   string // of compatibility, for a change of the payload
 }
 
 // String is the change on a few lines, with its place.
@@ -110,6 +112,7 @@ func (c *Change) settle(t *contract.Topic, approvals []*contract.Approval, today
 		c.Hurt = []string{}
 	}
 	verdict, why := judge(c.Kind, strictness, len(c.Hurt) > 0)
+	verdict, why = c.promised(verdict, why, strictness)
 	c.Verdict, c.Fingerprint = verdict, c.fingerprint()
 	if verdict != Compatible {
 		c.Message += "; " + why
@@ -118,6 +121,23 @@ func (c *Change) settle(t *contract.Topic, approvals []*contract.Approval, today
 	if c.Failed {
 		c.approve(approvals, today)
 	}
+}
+
+// promised softens a verdict on a payload that promises less: one that promises
+// nothing, where others cannot rely on it, and one that promises only that new
+// readers understand old events.
+func (c *Change) promised(verdict Verdict, why string, s strictness) (Verdict, string) {
+	if verdict != Breaking && verdict != Unknown {
+		return verdict, why
+	}
+	forward := len(c.Directions) == 1 && c.Directions[0] == compat.Forward.String()
+	switch {
+	case c.promise == "none" && s != strict:
+		return Risky, why + "; its contract promises no compatibility (none)"
+	case c.promise == "backward" && verdict == Breaking && forward && (c.Kind == SchemaBroken || c.Kind == MadeOptional):
+		return Risky, why + "; its contract promises only that new readers understand old events (backward): deploy the readers first"
+	}
+	return verdict, why
 }
 
 func (c *Change) approve(approvals []*contract.Approval, today time.Time) {

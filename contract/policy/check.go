@@ -21,15 +21,23 @@ type State struct {
 	Catalogue *contract.Catalogue
 }
 
-// Check judges what lies between two states of a folder. Approvals are those of
-// now, as of today. The changes are ordered by topic, subject and path; none is
+// Check judges what lies between two states of a folder. What has no earlier state is
+// among the changes with the verdict New; without a catalogue in old, everything is.
+// Approvals are those of now, as of today. The changes are ordered by topic, subject and path; none is
 // an empty slice. The only error is a schema that can no longer be read from its
 // folder, or ctx ending.
 func Check(ctx context.Context, old, now State, today time.Time) ([]Change, error) {
+	if old.Catalogue == nil {
+		old.Catalogue = &contract.Catalogue{}
+	}
 	c := &checker{ctx: ctx, old: old, now: now, today: today, changes: []Change{}}
 	for _, t := range old.Catalogue.Topics() {
 		c.topic(t)
 	}
+	for _, t := range now.Catalogue.Topics() {
+		c.newTopic(t)
+	}
+	c.modes()
 	if err := errors.Join(c.each(old.Catalogue.Events(), (*checker).event), c.each(now.Catalogue.Events(), (*checker).version)); err != nil {
 		return nil, err
 	}
@@ -69,9 +77,7 @@ func (c *checker) each(events []*contract.Event, judge func(*checker, *contract.
 // add settles a change of a topic or of an event on it.
 func (c *checker) add(t *contract.Topic, change Change) {
 	change.settle(t, c.now.Catalogue.Approvals(), c.today)
-	if change.Verdict != Compatible || change.Kind == OptionalAdded || change.Kind == OptionalRemoved {
-		c.changes = append(c.changes, change)
-	}
+	c.changes = append(c.changes, change)
 }
 
 // topicNow is the topic of that name now, or as it was where it is gone.
@@ -106,6 +112,22 @@ func (c *checker) strictest(from, to string) *contract.Topic {
 	return entered
 }
 
+// promises are what compatibility may say, from the strongest on. What says nothing
+// promises all.
+var promises = []string{"additive", "backward", "none"}
+
+func rank(promise string) int { return max(0, slices.Index(promises, promise)) }
+
+// promiseOf is the strongest promise of either event: who weakens it and breaks it in
+// one change has still broken it.
+func promiseOf(events ...*contract.Event) string {
+	strongest := len(promises) - 1
+	for _, e := range events {
+		strongest = min(strongest, rank(e.Compatibility))
+	}
+	return promises[strongest]
+}
+
 func name(e *contract.Event) string { return fmt.Sprintf("%s v%d", e.Type, e.Version) }
 
 // event judges what became of an event that was there.
@@ -122,12 +144,13 @@ func (c *checker) event(before *contract.Event) error {
 	}
 	d := &diff{before: before, after: after}
 	d.fields()
-	result, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile())
+	result, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile(), compat.Full)
 	if err != nil {
 		return err
 	}
 	rest := unexplained(d, result, "/payload")
 	for _, change := range append(d.changes, rest...) {
+		change.promise = promiseOf(before, after)
 		c.add(c.strictest(before.Topic, after.Topic), change)
 	}
 	return nil
@@ -154,8 +177,8 @@ func (c *checker) schemaDiffers(before, after *contract.Event) (bool, error) {
 	return false, nil
 }
 
-// compare asks the engine in both directions.
-func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile string) (compat.Result, error) {
+// compare asks the engine.
+func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile string, direction compat.Direction) (compat.Result, error) {
 	old, err := compat.Load(oldFS, oldFile)
 	if err != nil {
 		return compat.Result{}, fmt.Errorf("policy: compare with the older %s: %w", oldFile, err)
@@ -164,7 +187,7 @@ func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile stri
 	if err != nil {
 		return compat.Result{}, fmt.Errorf("policy: compare %s: %w", newFile, err)
 	}
-	return compat.Compare(c.ctx, old, next, compat.Options{Direction: compat.Full, Evolvable: true}), nil
+	return compat.Compare(c.ctx, old, next, compat.Options{Direction: direction, Evolvable: true}), nil
 }
 
 // groups are the consumers that either state declares.

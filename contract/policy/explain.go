@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +24,7 @@ func unexplained(d *diff, r compat.Result, prefix string) []Change {
 	}
 	var found []Change
 	for _, f := range findings {
-		path := fieldPath(f.Path, prefix)
+		path := d.fieldPath(f, prefix)
 		if !explained(d, f, path) {
 			found = add(found, d.change(f, path))
 		}
@@ -82,7 +84,7 @@ func named(path string, f compat.Finding) string { return strings.TrimPrefix(pat
 func (d *diff) change(f compat.Finding, path string) Change {
 	c := Change{
 		Kind: SchemaUndecided, Subject: name(d.after), Path: path, Message: "cannot be decided: " + f.Message, Witness: f.Witness,
-		Old: fact(f, f.Old), New: fact(f, f.New),
+		Old: fact(f, f.Old, d.before, f.OldPath), New: fact(f, f.New, d.after, f.NewPath),
 		Directions: []string{f.Direction.String()}, Hurt: d.everyone(),
 	}
 	if f.Verdict == compat.Breaking {
@@ -92,10 +94,26 @@ func (d *diff) change(f compat.Finding, path string) Change {
 	return c
 }
 
-// fact is one side of a finding. A name tells two missing members of one object
-// apart, whose keyword is the same list.
-func fact(f compat.Finding, value json.RawMessage) string {
-	return strings.TrimSpace(f.Rule+" "+f.Name) + " " + string(value)
+// fact is one side of a finding, with what its schemas refer to. A name tells two
+// missing members of one object apart, whose keyword is the same list. Where nobody
+// knows what a finding is about, it is about the whole schema.
+func fact(f compat.Finding, value json.RawMessage, e *contract.Event, place string) string {
+	text := strings.TrimSpace(f.Rule+" "+f.Name) + " " + string(value)
+	var targets map[string]any
+	switch file, at, elsewhere := strings.Cut(place, "#"); {
+	case f.OldPath == "" && f.NewPath == "":
+		targets = e.SchemaTargets("", "")
+	case place == "":
+	case elsewhere:
+		targets = e.SchemaTargets(file, at)
+	default:
+		targets = e.SchemaTargets(e.SchemaFile(), place)
+	}
+	if len(targets) == 0 {
+		return text
+	}
+	digest, _ := json.Marshal(targets) // what was decoded encodes
+	return fmt.Sprintf("%s %x", text, sha256.Sum256(digest))
 }
 
 // add adds a change, or its direction to the one that it is the other half of.
@@ -111,27 +129,62 @@ func add(found []Change, c Change) []Change {
 	return append(found, c)
 }
 
-// fieldPath turns a place in a document, a JSON pointer, into the path of a
-// payload field, or, outside of the payload, into one below "envelope".
-func fieldPath(place, prefix string) string {
-	rest, ok := strings.CutPrefix(place, prefix)
+// fieldPath turns the place of a finding in a document, a JSON pointer, into the path
+// of a payload field, or, outside of the payload, into one below "envelope".
+func (d *diff) fieldPath(f compat.Finding, prefix string) string {
+	rest, ok := strings.CutPrefix(f.Path, prefix)
 	path := ""
 	if !ok || rest != "" && rest[0] != '/' {
-		path, rest = "envelope", place
+		path, rest = "envelope", f.Path
 	}
 	for _, token := range pointer.Tokens(rest) {
 		_, err := strconv.Atoi(token)
 		switch {
 		case token == "":
 		case token == "*" || err == nil:
-			path += "[]"
-		case path == "":
-			path = token
+			path = d.within(path, token, f)
 		default:
-			path += "." + token
+			path = member(path, token)
 		}
 	}
 	return path
+}
+
+func member(path, name string) string { return strings.TrimPrefix(path+"."+name, ".") }
+
+// within is the path of what a star or a number stands for at a path: a value of a
+// map, of those whose names match a pattern, an element of a list, or a member of
+// that name.
+func (d *diff) within(path, token string, f compat.Finding) string {
+	list := path + "[]"
+	tries := []string{path + "[" + token + "]", member(path, token), list}
+	if token == "*" {
+		matched, others := d.patterns(path, f)
+		tries = slices.Concat(matched, []string{list, member(path, token)}, others)
+	}
+	for _, try := range tries {
+		if d.places()[try] {
+			return try
+		}
+	}
+	return list
+}
+
+// patterns are the paths of the values at a path that are told by a pattern of their
+// names: those of the pattern that a finding is about, and the others.
+func (d *diff) patterns(path string, f compat.Finding) (matched, others []string) {
+	for _, place := range slices.Sorted(maps.Keys(d.places())) {
+		rest, below := strings.CutPrefix(place, member(path, "/"))
+		pattern, whole := strings.CutSuffix(rest, "/")
+		switch {
+		case !below || !whole:
+		case strings.Contains(f.OldPath+f.NewPath, "/patternProperties/"+pointer.Escape(pattern)):
+			matched = append(matched, place)
+		default:
+			others = append(others, place)
+		}
+	}
+	return matched, others
 }
 
 // longestValue is how much of a keyword's value a message shows.

@@ -5,8 +5,10 @@ import "factline.dev/contract"
 // Verdict is what a change means for those who depend on the contract.
 type Verdict string
 
-// The verdicts, from good to bad.
+// The verdicts, from good to bad. New is for what had no state to be compared with,
+// so that nothing was judged.
 const (
+	New        Verdict = "new"
 	Compatible Verdict = "compatible"
 	Risky      Verdict = "risky"
 	Unknown    Verdict = "unknown"
@@ -42,8 +44,14 @@ const (
 	TopicChanged        Kind = "topic-changed"
 	AggregateChanged    Kind = "aggregate-changed"
 	OwnerChanged        Kind = "owner-changed"
+	HeaderRemoved       Kind = "header-removed"
+	PromiseWeakened     Kind = "compatibility-weakened"
+	EventAdded          Kind = "event-added"
+	VersionCompared     Kind = "version-added"
 	VersionAdded        Kind = "version-added-beside"
+	VersionExpired      Kind = "version-expired"
 	VersionRemoved      Kind = "version-removed"
+	TopicAdded          Kind = "topic-added"
 	TopicRemoved        Kind = "topic-removed"
 	RetentionShortened  Kind = "retention-shortened"
 	ArchiveDropped      Kind = "archive-dropped"
@@ -53,6 +61,13 @@ const (
 	ClassLowered        Kind = "class-lowered"
 	VisibilityNarrowed  Kind = "visibility-narrowed"
 	PersonalDataChanged Kind = "personal-data-changed"
+	DeadLetterBlocks    Kind = "dead-letter-blocks"
+	DeadLetterPasses    Kind = "dead-letter-passes"
+	RecordSizeLowered   Kind = "record-size-lowered"
+	RecordSizeRaised    Kind = "record-size-raised"
+	CloudEventsAdded    Kind = "cloud-events-added"
+	CloudEventsDropped  Kind = "cloud-events-dropped"
+	ModeChanged         Kind = "consumer-mode-changed"
 )
 
 // strictness is how much others may rely on a topic.
@@ -90,7 +105,7 @@ type Rule struct {
 }
 
 const (
-	ok, rk, un, br = Compatible, Risky, Unknown, Breaking
+	nw, ok, rk, un, br = New, Compatible, Risky, Unknown, Breaking
 )
 
 // Rules returns the policy, in the order of the matrix.
@@ -116,8 +131,14 @@ func Rules() []Rule {
 		{TopicChanged, "readers of the old topic wait in vain; publish on both for a declared time", br, br, br, rk, br, rk},
 		{AggregateChanged, "versions are counted by aggregate; readers see gaps that never close", br, br, br, br, br, br},
 		{OwnerChanged, "another producer has other rights, people and habits; readers must know", rk, rk, rk, rk, rk, rk},
+		{HeaderRemoved, "whoever filters or routes by it finds it gone; the field of the value stays", br, rk, br, rk, rk, rk},
+		{PromiseWeakened, "readers were built on the stronger promise; agree with them first", rk, rk, rk, ok, rk, ok},
+		{EventAdded, "there is no earlier state, so that nothing was compared", nw, nw, nw, nw, nw, nw},
+		{VersionCompared, "it keeps what the versions before it promise", ok, ok, ok, ok, ok, ok},
 		{VersionAdded, "readers of the topic meet a version that they may not know; publish it on a topic of its own", br, br, br, rk, br, rk},
+		{VersionExpired, "nothing of it can be read any more", ok, ok, ok, ok, ok, ok},
 		{VersionRemoved, "events of the version are still in the log or among the dead letters", br, br, br, rk, br, rk},
+		{TopicAdded, "there is no earlier state, so that nothing was compared", nw, nw, nw, nw, nw, nw},
 		{TopicRemoved, "its readers wait in vain", br, br, br, rk, br, rk},
 		{RetentionShortened, "the broker deletes what is older at once, and rebuilds begin later", rk, rk, rk, rk, rk, rk},
 		{ArchiveDropped, "what the topic has forgotten can no longer be read anywhere", rk, rk, rk, rk, rk, rk},
@@ -127,6 +148,13 @@ func Rules() []Rule {
 		{ClassLowered, "readers are let in who were kept out for a reason", rk, rk, rk, rk, rk, rk},
 		{VisibilityNarrowed, "others were invited to depend on it", br, rk, br, rk, rk, rk},
 		{PersonalDataChanged, "what is marked is encrypted, masked and erased, and what was written before is not", rk, rk, rk, rk, rk, rk},
+		{DeadLetterBlocks, "one bad event now holds back its key until somebody acts; prepare those who are called", rk, ok, rk, ok, rk, ok},
+		{DeadLetterPasses, "later events of a key overtake its dead letter, and its readers see a gap", br, rk, br, rk, rk, rk},
+		{RecordSizeLowered, "the broker refuses larger records, and what waits behind them of their key waits too", br, br, rk, rk, rk, rk},
+		{RecordSizeRaised, "a reader that fetches or holds less cannot take the largest", rk, ok, rk, ok, rk, ok},
+		{CloudEventsAdded, "records carry more headers; readers ignore those that they do not know", ok, ok, ok, ok, ok, ok},
+		{CloudEventsDropped, "readers outside that decode CloudEvents find no event in the record", br, br, br, rk, br, rk},
+		{ModeChanged, "its gate counts versions only where it read in order; see that it is caught up, and move it by a new group where it is not", rk, rk, rk, rk, rk, rk},
 	}
 }
 

@@ -143,6 +143,39 @@ func TestAFingerprintCoversTheWholeOfWhatComes(t *testing.T) {
 	}
 }
 
+// What a keyword refers to is a part of what was approved: the target of a $ref could
+// change, again and again, under one approval.
+func TestAFingerprintCoversWhatIsReferredTo(t *testing.T) {
+	t.Parallel()
+	const ref = `"$ref": "../../../envelope.schema.json"`
+	of := func(note, target string) fstest.MapFS {
+		return with(t, base(t), edit{schema, ref, `"$defs": {"x": ` + target + `}, ` + ref}, edit{schema, `"note": {"type": "string", "maxLength": 100}`, `"note": ` + note})
+	}
+	const recursive = `{"type": "object", "maxProperties": %d, "additionalProperties": {"$ref": "#/$defs/x"}}`
+	for _, tt := range []struct {
+		name, note     string
+		old, new, more string
+	}{
+		{"a reference alone", `{"$ref": "#/$defs/x"}`, `{"type": "string", "not": {"const": "a"}}`, `{"type": "string", "not": {"const": "b"}}`, `{"type": "string", "not": {"const": "c"}}`},
+		{"inside of not", `{"type": "string", "not": {"$ref": "#/$defs/x"}}`, `{"maxLength": 5}`, `{"maxLength": 6}`, `{"maxLength": 7}`},
+		{"inside of a choice", `{"oneOf": [{"$ref": "#/$defs/x"}, {"type": "integer"}]}`, `{"type": "string", "maxLength": 9}`, `{"type": "string", "maxLength": 8}`, `{"type": "string", "maxLength": 7}`},
+		{"a schema that refers to itself", `{"not": {"$ref": "#/$defs/x"}}`, fmt.Sprintf(recursive, 5), fmt.Sprintf(recursive, 6), fmt.Sprintf(recursive, 7)},
+	} {
+		failing := func(target string) (prints []string) {
+			for _, c := range check(t, of(tt.note, tt.old), of(tt.note, target), today()) {
+				if c.Failed {
+					prints = append(prints, c.Fingerprint)
+				}
+			}
+			return prints
+		}
+		a, b := failing(tt.new), failing(tt.more)
+		if len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(print string) bool { return slices.Contains(b, print) }) {
+			t.Errorf("%s: %v and %v", tt.name, a, b)
+		}
+	}
+}
+
 // An approved new object must not grow under its approval.
 func TestAnApprovalOfAnObjectCoversNoMemberThatJoinsIt(t *testing.T) {
 	t.Parallel()

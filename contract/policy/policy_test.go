@@ -105,6 +105,14 @@ func plantedCases() []planted {
 		{name: "more partitions", edits: []edit{{topic, "production: 6", "production: 12"}}, kind: policy.PartitionsChanged, path: "partitions.production", verdict: policy.Breaking, failed: true, hurt: mail},
 		{name: "a topic's class raised", edits: []edit{{"events/shop.stock.current-state/topic.yaml", "classification: low", "classification: medium"}}, kind: policy.ClassRaised, path: "classification", verdict: policy.Risky, failed: true, hurt: []string{"basket-service.stock.consumer", "partner-feed.stock.consumer"}},
 		{name: "a topic's class lowered", edits: []edit{{topic, "classification: high", "classification: low"}}, kind: policy.ClassLowered, path: "classification", verdict: policy.Risky, failed: true, hurt: mail},
+		{name: "a dead letter that others overtake", edits: []edit{{topic, "retryTiers:", "onDeadLetter: continue\nretryTiers:"}}, kind: policy.DeadLetterPasses, path: "onDeadLetter", verdict: policy.Breaking, failed: true, hurt: mail},
+		{name: "smaller records", edits: []edit{{topic, "retryTiers:", "maxMessageBytes: 65536\nretryTiers:"}}, kind: policy.RecordSizeLowered, path: "maxMessageBytes", verdict: policy.Breaking, failed: true, hurt: mail},
+		{name: "larger records", edits: []edit{{topic, "retryTiers:", "maxMessageBytes: 2097152\nretryTiers:"}}, kind: policy.RecordSizeRaised, path: "maxMessageBytes", verdict: policy.Risky, failed: true, hurt: mail},
+		{name: "CloudEvents", edits: []edit{{topic, "retryTiers:", "cloudEvents: true\nretryTiers:"}}, kind: policy.CloudEventsAdded, path: "cloudEvents", verdict: policy.Compatible, hurt: mail},
+		{name: "dead letters kept for shorter", edits: []edit{{topic, "retryTiers:", "deadLetter: {retentionMs: 3456000000}\nretryTiers:"}}, kind: policy.RetentionShortened, path: "deadLetter.retentionMs", verdict: policy.Risky, failed: true, hurt: mail},
+		{name: "a group that reads in another mode", edits: []edit{{services, "mode: unordered", "mode: ordered"}}, kind: policy.ModeChanged, path: "groups[0].topics[0].mode", verdict: policy.Risky, failed: true, hurt: mail},
+		{name: "any producer", edits: []edit{{record, "ownerService:", "anyProducer: true\nownerService:"}}, kind: policy.OwnerChanged, path: "anyProducer", verdict: policy.Risky, failed: true, hurt: mail},
+		{name: "a weaker promise", edits: []edit{{record, "compatibility: additive", "compatibility: backward"}}, kind: policy.PromiseWeakened, path: "compatibility", verdict: policy.Risky, failed: true, hurt: mail},
 		{name: "a public topic made private", edits: []edit{{topic, "visibility: public", "visibility: private"}}, kind: policy.VisibilityNarrowed, path: "visibility", verdict: policy.Breaking, failed: true, hurt: mail},
 	}
 }
@@ -246,7 +254,7 @@ func TestAVersionMayGoWhenNothingOfItIsLeft(t *testing.T) {
 	}
 	without := func() fstest.MapFS { return planted{drop: paid}.plant(t, base(t)) }
 	// dead letters are kept for 90 days, longer than the topic keeps records
-	if changes := check(t, deprecated("2026-03-01"), without(), today()); len(changes) != 0 {
+	if changes := check(t, deprecated("2026-03-01"), without(), today()); len(changes) != 1 || changes[0].Kind != policy.VersionExpired || changes[0].Failed {
 		t.Errorf("after retention: %v", changes)
 	}
 	changes := check(t, deprecated("2026-05-01"), without(), today())
@@ -268,7 +276,7 @@ func TestANewVersionOnTheSameTopicIsHeldToAllBefore(t *testing.T) {
 		}
 		return files
 	}
-	if changes := check(t, base(t), versions(`"channel": {"type": "string"}, `), today()); len(changes) != 0 {
+	if changes := check(t, base(t), versions(`"channel": {"type": "string"}, `), today()); len(changes) != 1 || changes[0].Kind != policy.VersionCompared || changes[0].Failed {
 		t.Errorf("an additive version: %v", changes)
 	}
 	changes := check(t, versions(`"tip": {"type": "string"}, `), versions(`"tip": {"type": "string"}, `, `"tip": {"type": "integer"}, `), today())

@@ -1,0 +1,395 @@
+package contract
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Bounds on flattening: a schema may refer to itself.
+const (
+	maxFieldDepth = 24
+	maxFields     = 5000
+	maxMerge      = 64
+	maxForms      = 64
+	maxNestedForm = 8
+)
+
+// piiKeyword marks a field that holds personal data.
+const piiKeyword = "x-pii"
+
+// schemas apply to one value together, the nearest first.
+type schemas []*jsonschema.Schema
+
+// view is what schemas say directly and through $ref and allOf.
+type view struct {
+	types       []string
+	format      string
+	enum        []any
+	constant    *any
+	properties  map[string]schemas
+	required    map[string]bool
+	items       schemas
+	prefix      []schemas
+	values      schemas            // of members that no property names
+	patterns    map[string]schemas // of members by the pattern of their name
+	choices     []choiceOfForms
+	title       string
+	description string
+	locations   []string
+}
+
+// choiceOfForms are schemas of which some apply: those of oneOf or anyOf, or what
+// follows a condition, which need not.
+type choiceOfForms struct {
+	forms    schemas
+	optional bool
+}
+
+func gather(all ...*jsonschema.Schema) *view {
+	v := &view{properties: map[string]schemas{}, patterns: map[string]schemas{}, required: map[string]bool{}}
+	for _, s := range all {
+		v.merge(s, 0)
+	}
+	return v
+}
+
+// merge adds what s says. What stands nearer wins over what is referred to.
+func (v *view) merge(s *jsonschema.Schema, depth int) {
+	if s == nil || depth > maxMerge || slices.Contains(v.locations, s.Location) {
+		return
+	}
+	v.locations = append(v.locations, s.Location)
+	v.title = first(v.title, s.Title)
+	v.description = first(v.description, s.Description)
+	if s.Types != nil && v.types == nil {
+		v.types = s.Types.ToStrings()
+	}
+	if s.Format != nil {
+		v.format = first(v.format, s.Format.Name)
+	}
+	if s.Enum != nil && v.enum == nil {
+		v.enum = s.Enum.Values
+	}
+	if s.Const != nil && v.constant == nil {
+		v.constant = s.Const
+	}
+	v.mergeObject(s)
+	v.mergeArray(s)
+	v.mergeChoices(s)
+	v.merge(s.Ref, depth+1)
+	for _, part := range s.AllOf {
+		v.merge(part, depth+1)
+	}
+}
+
+func (v *view) mergeObject(s *jsonschema.Schema) {
+	for name, values := range s.Properties {
+		v.properties[name] = append(v.properties[name], values)
+	}
+	for _, name := range s.Required {
+		v.required[name] = true
+	}
+	if values, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
+		v.values = append(v.values, values)
+	}
+	for pattern, values := range s.PatternProperties {
+		v.patterns[pattern.String()] = append(v.patterns[pattern.String()], values)
+	}
+}
+
+func (v *view) mergeArray(s *jsonschema.Schema) {
+	if s.Items2020 != nil {
+		v.items = append(v.items, s.Items2020)
+	}
+	for i, element := range s.PrefixItems {
+		if i == len(v.prefix) {
+			v.prefix = append(v.prefix, nil)
+		}
+		v.prefix[i] = append(v.prefix[i], element)
+	}
+}
+
+func (v *view) mergeChoices(s *jsonschema.Schema) {
+	for _, forms := range []schemas{s.OneOf, s.AnyOf} {
+		if len(forms) > 0 {
+			v.choices = append(v.choices, choiceOfForms{forms: forms})
+		}
+	}
+	for _, form := range []*jsonschema.Schema{s.Then, s.Else} {
+		if form != nil {
+			v.choices = append(v.choices, choiceOfForms{schemas{form}, true})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.DependentSchemas)) {
+		v.choices = append(v.choices, choiceOfForms{schemas{s.DependentSchemas[name]}, true})
+	}
+}
+
+// forms are what a value can be: each form of each choice together with what
+// always applies, or that alone where there is no choice.
+func (v *view) forms(depth int) []*view {
+	if len(v.choices) == 0 || depth > maxNestedForm {
+		return []*view{v}
+	}
+	var all []*view
+	for _, c := range v.choices {
+		if c.optional {
+			all = append(all, v)
+		}
+		for _, form := range c.forms {
+			for _, inner := range gather(form).forms(depth + 1) {
+				if len(all) < maxForms {
+					all = append(all, inner.over(v))
+				}
+			}
+		}
+	}
+	return all
+}
+
+// over is a form with what it stands beside.
+func (v *view) over(base *view) *view {
+	both := gather()
+	for _, part := range []*view{v, base} {
+		both.title = first(both.title, part.title)
+		both.description = first(both.description, part.description)
+		both.format = first(both.format, part.format)
+		if both.types == nil {
+			both.types = part.types
+		}
+		if both.enum == nil {
+			both.enum = part.enum
+		}
+		if both.constant == nil {
+			both.constant = part.constant
+		}
+		for name, values := range part.properties {
+			both.properties[name] = append(both.properties[name], values...)
+		}
+		for pattern, values := range part.patterns {
+			both.patterns[pattern] = append(both.patterns[pattern], values...)
+		}
+		maps.Copy(both.required, part.required)
+		both.values = append(both.values, part.values...)
+		both.items = append(both.items, part.items...)
+		for i, element := range part.prefix {
+			if i == len(both.prefix) {
+				both.prefix = append(both.prefix, nil)
+			}
+			both.prefix[i] = append(both.prefix[i], element...)
+		}
+		both.locations = append(both.locations, part.locations...)
+	}
+	return both
+}
+
+// typeName is the type in words. That of a list says what it is a list of, as far
+// as lists of lists are readable.
+func (v *view) typeName(depth int) string {
+	switch {
+	case len(v.items) > 0 && depth > maxNestedForm:
+		return "array"
+	case len(v.items) > 0:
+		return "array of " + typeNames(gather(v.items...).forms(0), depth+1)
+	case len(v.properties) > 0:
+		return "object"
+	case len(v.values) > 0, len(v.patterns) > 0:
+		return "map"
+	case len(v.types) > 0:
+		return strings.Join(v.types, " or ")
+	case len(v.enum) > 0, v.constant != nil:
+		return "string"
+	}
+	return "any"
+}
+
+func typeNames(forms []*view, depth int) string {
+	names := make([]string, len(forms))
+	for i, form := range forms {
+		names[i] = form.typeName(depth)
+	}
+	return alternatives(names)
+}
+
+func alternatives(names []string) string {
+	var distinct []string
+	for _, name := range names {
+		if !slices.Contains(distinct, name) {
+			distinct = append(distinct, name)
+		}
+	}
+	return strings.Join(distinct, " or ")
+}
+
+func (v *view) enumWords() []string {
+	var words []string
+	for _, value := range v.enum {
+		words = append(words, fmt.Sprint(value))
+	}
+	return words
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// flatten lists the fields of a value that has these forms and stands at a path.
+func (s *schemaSet) flatten(forms []*view, path string) []Field {
+	f := &flattener{set: s}
+	f.inside(forms, path, 0)
+	return f.fields
+}
+
+type flattener struct {
+	set    *schemaSet
+	fields []Field
+	forms  int
+}
+
+type placeKind uint8
+
+const (
+	ofName  placeKind = iota // of that name
+	unnamed                  // a value of a map, or what stands at one place of a list
+	ofList                   // an element
+)
+
+// held is how a value is held: by whom, as what, and whether it must be there.
+type held struct {
+	all      schemas
+	required bool
+}
+
+// inside lists what the forms of one value hold, at the path of the value with
+// the dot behind it that members need.
+func (f *flattener) inside(holders []*view, path string, depth int) {
+	if depth > maxFieldDepth {
+		return
+	}
+	member := path
+	if path != "" {
+		member += "."
+	}
+	for _, name := range namesOf(holders, func(v *view) map[string]schemas { return v.properties }) {
+		f.place(holders, member+name, ofName, depth, func(v *view) held { return held{v.properties[name], v.required[name]} })
+	}
+	f.place(holders, member+"*", unnamed, depth, func(v *view) held { return held{all: v.values} })
+	for _, pattern := range namesOf(holders, func(v *view) map[string]schemas { return v.patterns }) {
+		f.place(holders, member+"/"+pattern+"/", unnamed, depth, func(v *view) held { return held{all: v.patterns[pattern]} })
+	}
+	for i := range longestPrefix(holders) {
+		f.place(holders, fmt.Sprintf("%s[%d]", path, i), unnamed, depth, func(v *view) held {
+			if i < len(v.prefix) {
+				return held{all: v.prefix[i]}
+			}
+			return held{}
+		})
+	}
+	f.place(holders, path+"[]", ofList, depth, func(v *view) held { return held{all: v.items} })
+}
+
+func namesOf(holders []*view, of func(*view) map[string]schemas) []string {
+	var names []string
+	for _, v := range holders {
+		names = slices.AppendSeq(names, maps.Keys(of(v)))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func longestPrefix(holders []*view) int {
+	longest := 0
+	for _, v := range holders {
+		longest = max(longest, len(v.prefix))
+	}
+	return longest
+}
+
+// place adds the field at a path and what it holds. Forms that are made of the
+// same schemas are one.
+func (f *flattener) place(holders []*view, path string, kind placeKind, depth int, at func(*view) held) {
+	var forms []Field
+	var views []*view
+	everywhere := true
+	for _, holder := range holders {
+		h := at(holder)
+		if len(h.all) == 0 {
+			everywhere = false
+			continue
+		}
+		for _, v := range gather(h.all...).forms(0) {
+			form := f.form(v, path, h)
+			i := slices.IndexFunc(forms, func(other Field) bool { return slices.Equal(other.locations, form.locations) })
+			if i >= 0 {
+				forms[i].Required = forms[i].Required && form.Required
+				continue
+			}
+			forms, views = append(forms, form), append(views, v)
+		}
+	}
+	if len(forms) == 0 || f.forms+len(forms) > maxFields {
+		return
+	}
+	f.forms += len(forms)
+	field := merged(forms)
+	field.kind, field.Alternative = kind, !everywhere
+	if !everywhere {
+		field.forms, field.Required = forms, false
+	}
+	f.fields = append(f.fields, field)
+	f.inside(views, path, depth+1)
+}
+
+func (f *flattener) form(v *view, path string, h held) Field {
+	return Field{
+		Path: path, Type: v.typeName(0), Format: v.format, Enum: v.enumWords(), Required: h.required, PII: f.set.marked(v, piiKeyword),
+		Title: v.title, Description: v.description, schemas: h.all, locations: v.locations, set: f.set,
+	}
+}
+
+// merged is a field of several forms: what holds for all of them, and the words of
+// the first that has any.
+func merged(forms []Field) Field {
+	field := forms[0]
+	if len(forms) == 1 {
+		return field
+	}
+	field.forms, field.Enum, field.schemas, field.locations = forms, nil, nil, nil
+	names, open := make([]string, len(forms)), false
+	for i, form := range forms {
+		names[i] = form.Type
+		if form.Format != field.Format {
+			field.Format = ""
+		}
+		field.Required = field.Required && form.Required
+		field.PII = field.PII || form.PII
+		field.Title, field.Description = first(field.Title, form.Title), first(field.Description, form.Description)
+		open = open || form.Enum == nil && form.Type != "null"
+		field.Enum = append(field.Enum, form.Enum...)
+		field.schemas, field.locations = append(field.schemas, form.schemas...), append(field.locations, form.locations...)
+	}
+	field.Type = alternatives(names)
+	if open {
+		field.Enum = nil
+	}
+	field.Enum = slices.Compact(field.Enum)
+	return field
+}
+
+// marked reports whether a schema or one that it refers to sets a keyword of
+// ours, which the compiled form does not keep.
+func (s *schemaSet) marked(v *view, keyword string) bool {
+	for _, location := range v.locations {
+		if s.node(location)[keyword] == true {
+			return true
+		}
+	}
+	return false
+}
