@@ -274,6 +274,14 @@ func servicesThat(e *contract.Event, read func(contract.Consumer) bool) []string
 	return names
 }
 
+// count is a number of things in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // word returns yes, or otherwise no where one is given.
 func word(is bool, yes string, no ...string) string {
 	if is {

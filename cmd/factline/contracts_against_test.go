@@ -52,7 +52,7 @@ func editFile(t *testing.T, file, old, now string) {
 }
 
 // broken plants a removed field that is read, an optional one that comes with a
-// hostile name, and a topic that is kept for too short.
+// hostile name, a topic that is kept for too short, and an event that is new.
 func broken(t *testing.T) string {
 	t.Helper()
 	folder := shopClone(t)
@@ -60,6 +60,20 @@ func broken(t *testing.T) string {
 	editFile(t, schema, "\"total\": {\n          \"type\": \"string\"\n        },", `"hint\u001b[2J": {"type": "string"},`)
 	editFile(t, schema, "\"basketId\",\n        \"total\"", `"basketId"`)
 	editFile(t, filepath.Join(folder, "events/shop.basket.events/topic.yaml"), "retentionMs: 2592000000", "retentionMs: 60000")
+	events := filepath.Join(folder, "events/shop.basket.events")
+	if err := os.CopyFS(filepath.Join(events, "BasketLost"), os.DirFS(filepath.Join(events, "BasketOpened"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"event.yaml", "v1.schema.json", "CHANGELOG.md", "examples/minimal.json", "examples/full.json"} {
+		file = filepath.Join(events, "BasketLost", file)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "BasketOpened", "BasketLost")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return folder
 }
 
@@ -110,11 +124,12 @@ func TestWhatIsUnchangedPasses(t *testing.T) {
 	t.Parallel()
 	folder := shopClone(t)
 	for command, want := range map[string]string{
-		"check --against main":                   "0 changes since main",
-		"check --new --against empty":            "did not exist at empty: all 3 events are new",
-		"review --changed --against main":        "nothing that a review asks about changed since main",
-		"review --changed --new --against empty": "event StockSnapshotted v1: yes",
-		"review shop.basket.events.v1":           "topic shop.basket.events.v1: yes",
+		"check --against main":                         "0 changes since main",
+		"check --new --against empty":                  "5 changes since empty: 5 new, 0 compatible",
+		"review --changed --against main":              "nothing that a review asks about changed since main",
+		"review --changed --new --against empty":       "event StockSnapshotted v1: yes (14 yes, 0 waived, 0 no)\n5 reviews: 5 yes, 0 waived, 0 no",
+		"review --changed --all --new --against empty": "  9. yes     Is retention appropriate?",
+		"review shop.basket.events.v1":                 "topic shop.basket.events.v1: yes",
 	} {
 		r := runProgram(t, nil, append([]string{"contracts", "--folder", folder}, strings.Fields(command)...)...)
 		if r.code != exitOK || !strings.Contains(r.stdout, want) {

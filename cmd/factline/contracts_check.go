@@ -10,6 +10,7 @@ import (
 
 	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/cmd/factline/internal/report"
+	"factline.dev/contract"
 	"factline.dev/contract/policy"
 )
 
@@ -20,13 +21,23 @@ func newContractsCheck(a *app, folder *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --against REF",
 		Short: "Judge what changed since a commit; 3 when a consumer is hurt and nobody approved",
-		Long: `Judge what changed in a contracts folder since a commit: payload fields, enums,
-amounts and instants, keys, topics, owners, retention, classes.
+		Long: `Judge what changed in a contracts folder since a commit: payload and envelope
+fields, enums, amounts and instants, keys, topics, owners, retention, classes,
+record sizes, dead letters, how groups read.
 
-Verdicts: compatible; risky, which fails on public and integration topics;
+Each version of an event is compared with itself at the commit, in both
+directions. A version that is new is compared with every earlier one of its topic
+that is in the folder or was at the commit, as the event's compatibility
+promises: additive, both directions; backward, new readers and old events; none,
+not at all. A version that was retained at the commit and is gone is a finding.
+What no earlier state exists of is listed as new and was not compared.
+
+Verdicts: new; compatible; risky, which fails on public and integration topics;
 breaking, with a document that shows it and the consumers it hurts; unknown,
 which fails like a break. A break passes when approvals.yaml holds its
-fingerprint with owner, reason, expires and the consumers it hurts.`,
+fingerprint with owner, reason, expires and the consumers it hurts.
+compatibility: none makes a break of the payload risky, on private and
+operational topics alone.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if explain != "" {
@@ -42,9 +53,35 @@ fingerprint with owner, reason, expires and the consumers it hurts.`,
 }
 
 type checkResult struct {
-	Against string          `json:"against"`
-	Commit  string          `json:"commit"`
-	Changes []policy.Change `json:"changes"`
+	Against string `json:"against"`
+	Commit  string `json:"commit"`
+	// Compared is how much has an earlier state.
+	Compared compared        `json:"compared"`
+	Changes  []policy.Change `json:"changes"`
+}
+
+type compared struct {
+	Topics int `json:"topics"`
+	Events int `json:"events"`
+}
+
+// comparedIn counts the topics and the versions of events that both states have.
+func comparedIn(old, now *contract.Catalogue) compared {
+	var n compared
+	if old == nil {
+		return n
+	}
+	for _, t := range now.Topics() {
+		if _, existed := old.Topic(t.Name); existed {
+			n.Topics++
+		}
+	}
+	for _, e := range now.Events() {
+		if _, existed := old.Event(e.Type, e.Version); existed {
+			n.Events++
+		}
+	}
+	return n
 }
 
 func (a *app) checkContracts(ctx context.Context, flags *reportFlags, with againstFlags) error {
@@ -55,11 +92,9 @@ func (a *app) checkContracts(ctx context.Context, flags *reportFlags, with again
 	if err != nil {
 		return err
 	}
-	result := checkResult{Against: with.ref, Commit: states.tree.Commit, Changes: []policy.Change{}}
-	if !states.isNew() {
-		if result.Changes, err = policy.Check(ctx, states.old, states.now, time.Now()); err != nil {
-			return err
-		}
+	result := checkResult{Against: with.ref, Commit: states.tree.Commit, Compared: comparedIn(states.old.Catalogue, states.now.Catalogue)}
+	if result.Changes, err = policy.Check(ctx, states.old, states.now, time.Now()); err != nil {
+		return err
 	}
 	err = flags.write(a, checkReport(result), result, func(w io.Writer) error { return writeCheck(w, *flags.folder, states, result) })
 	if err != nil {
@@ -82,7 +117,7 @@ func checkVerdict(result checkResult) error {
 	if failed == 0 {
 		return nil
 	}
-	return foundf("contracts check --explain "+string(first.Kind), "contracts: %d of %d changes since %s must not pass", failed, len(result.Changes), result.Against)
+	return foundf("contracts check --explain "+string(first.Kind), "contracts: %d of %s since %s must not pass", failed, count(len(result.Changes), "change"), result.Against)
 }
 
 func checkReport(result checkResult) report.Report {
@@ -98,22 +133,28 @@ func checkReport(result checkResult) report.Report {
 
 func writeCheck(w io.Writer, folder string, states against, result checkResult) error {
 	if states.isNew() {
-		_, err := fmt.Fprintf(w, "%s did not exist at %s: all %d events are new\n", render.Safe(folder), render.Safe(states.ref), len(states.now.Catalogue.Events()))
-		return err
+		_, err := fmt.Fprintf(w, "%s did not exist at %s: nothing was compared\n", render.Safe(folder), render.Safe(states.ref))
+		if err != nil {
+			return err
+		}
 	}
 	if err := printLines(w, result.Changes); err != nil {
 		return err
 	}
-	count := map[policy.Verdict]int{}
+	verdicts := map[policy.Verdict]int{}
 	approved := 0
 	for _, c := range result.Changes {
-		count[c.Verdict]++
+		verdicts[c.Verdict]++
 		if c.Approval != nil {
 			approved++
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d changes since %s: %d compatible, %d risky, %d unknown, %d breaking; %d approved\n", len(result.Changes),
-		render.Safe(states.ref), count[policy.Compatible], count[policy.Risky], count[policy.Unknown], count[policy.Breaking], approved)
+	ref := render.Safe(states.ref)
+	_, err := fmt.Fprintf(w, "%s since %s: %d new, %d compatible, %d risky, %d unknown, %d breaking; %d approved\n"+
+		"compared with %s: %s and %s of events; new versions with each earlier one in the folder or at %s\n",
+		count(len(result.Changes), "change"), ref, verdicts[policy.New], verdicts[policy.Compatible], verdicts[policy.Risky],
+		verdicts[policy.Unknown], verdicts[policy.Breaking], approved,
+		ref, count(result.Compared.Topics, "topic"), count(result.Compared.Events, "version"), ref)
 	return err
 }
 

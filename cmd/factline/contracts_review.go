@@ -15,14 +15,18 @@ import (
 )
 
 func newContractsReview(a *app, folder *string) *cobra.Command {
-	var changed bool
+	var changed, all bool
 	var with againstFlags
 	var flags *reportFlags
 	cmd := &cobra.Command{
 		Use:   "review [TOPIC|EVENT]",
 		Short: "Answer the fourteen questions of a design review, with evidence; 3 when one is answered no",
 		Long: `Answer the fourteen questions of a design review for one topic or event, or with
---changed for every one that a change since a commit touches.`,
+--changed for every one that a change since a commit touches.
+
+One topic or event is printed with every answer and its evidence. With --changed
+only the counts are, and what stands against a yes; --all prints the rest too.
+The other formats hold every answer.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if changed {
 				return noArgs(cmd, args)
@@ -34,12 +38,13 @@ func newContractsReview(a *app, folder *string) *cobra.Command {
 				return err
 			}
 			if changed {
-				return a.reviewChanged(cmd.Context(), flags, with)
+				return a.reviewChanged(cmd.Context(), flags, with, all)
 			}
 			return a.reviewOne(flags, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&changed, "changed", false, "review everything that changed since --against")
+	cmd.Flags().BoolVar(&all, "all", false, "with --changed, print every answer with its evidence")
 	with.add(cmd)
 	flags = addReportFlags(cmd, folder)
 	return cmd
@@ -52,15 +57,15 @@ func (a *app) reviewOne(flags *reportFlags, subject string) error {
 	}
 	reviewer := review.New(catalogue, time.Now())
 	if t, ok := catalogue.Topic(subject); ok {
-		return a.printReviews(flags, "", []review.Review{reviewer.Topic(t)})
+		return a.printReviews(flags, []review.Review{reviewer.Topic(t)}, writeReviews)
 	}
 	if e, ok := newest(catalogue, subject); ok {
-		return a.printReviews(flags, "", []review.Review{reviewer.Event(e)})
+		return a.printReviews(flags, []review.Review{reviewer.Event(e)}, writeReviews)
 	}
 	return failed(fmt.Errorf("contracts: review %q: no topic and no event has this name", subject), "contracts list")
 }
 
-func (a *app) reviewChanged(ctx context.Context, flags *reportFlags, with againstFlags) error {
+func (a *app) reviewChanged(ctx context.Context, flags *reportFlags, with againstFlags, all bool) error {
 	states, err := openAgainst(ctx, *flags.folder, with)
 	if err != nil {
 		return err
@@ -69,7 +74,16 @@ func (a *app) reviewChanged(ctx context.Context, flags *reportFlags, with agains
 	if err != nil {
 		return err
 	}
-	return a.printReviews(flags, "nothing that a review asks about changed since "+with.ref, reviewAll(states.now.Catalogue, changes))
+	return a.printReviews(flags, reviewAll(states.now.Catalogue, changes), func(w io.Writer, reviews []review.Review) error {
+		switch {
+		case len(reviews) == 0:
+			_, err := fmt.Fprintln(w, render.Safe("nothing that a review asks about changed since "+with.ref))
+			return err
+		case all:
+			return writeReviews(w, reviews)
+		}
+		return writeBriefly(w, reviews)
+	})
 }
 
 func reviewAll(catalogue *contract.Catalogue, changes review.Changes) []review.Review {
@@ -84,8 +98,8 @@ func reviewAll(catalogue *contract.Catalogue, changes review.Changes) []review.R
 	return reviews
 }
 
-func (a *app) printReviews(flags *reportFlags, none string, reviews []review.Review) error {
-	err := flags.write(a, reviewReport(reviews), reviews, func(w io.Writer) error { return writeReviews(w, none, reviews) })
+func (a *app) printReviews(flags *reportFlags, reviews []review.Review, text func(io.Writer, []review.Review) error) error {
+	err := flags.write(a, reviewReport(reviews), reviews, func(w io.Writer) error { return text(w, reviews) })
 	if err != nil {
 		return err
 	}
@@ -98,7 +112,7 @@ func (a *app) printReviews(flags *reportFlags, none string, reviews []review.Rev
 	if no == 0 {
 		return nil
 	}
-	return foundf("contracts lint --explain all", "contracts: %d of %d reviews have a question answered no", no, len(reviews))
+	return foundf("contracts lint --explain all", "contracts: %d of %s with a question answered no", no, count(len(reviews), "review"))
 }
 
 func reviewReport(reviews []review.Review) report.Report {
@@ -122,11 +136,7 @@ func waivedSuffix(p review.Problem) string {
 	return " [waived " + p.Waived + "]"
 }
 
-func writeReviews(w io.Writer, none string, reviews []review.Review) error {
-	if len(reviews) == 0 {
-		_, err := fmt.Fprintln(w, render.Safe(none))
-		return err
-	}
+func writeReviews(w io.Writer, reviews []review.Review) error {
 	for i, r := range reviews {
 		if i > 0 {
 			_, _ = fmt.Fprintln(w)
@@ -138,28 +148,60 @@ func writeReviews(w io.Writer, none string, reviews []review.Review) error {
 	return nil
 }
 
-func writeReview(w io.Writer, r review.Review) error {
-	version := ""
+// writeBriefly writes the verdicts, and of the answers what stands against a yes.
+func writeBriefly(w io.Writer, reviews []review.Review) error {
+	verdicts := map[review.Verdict]int{}
+	for _, r := range reviews {
+		verdicts[r.Verdict]++
+		answers := map[review.Verdict]int{}
+		for _, answer := range r.Answers {
+			answers[answer.Verdict]++
+		}
+		_, _ = fmt.Fprintf(w, "%s: %s (%s)\n", reviewed(r), r.Verdict, answered(answers))
+		for _, answer := range r.Answers {
+			if answer.Verdict != review.Yes {
+				writeAnswer(w, answer)
+				writeProblems(w, answer)
+			}
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s: %s; --all prints every answer with its evidence\n", count(len(reviews), "review"), answered(verdicts))
+	return err
+}
+
+func answered(verdicts map[review.Verdict]int) string {
+	return fmt.Sprintf("%d yes, %d waived, %d no", verdicts[review.Yes], verdicts[review.Waived], verdicts[review.No])
+}
+
+func reviewed(r review.Review) string {
 	if r.Version > 0 {
-		version = fmt.Sprintf(" v%d", r.Version)
+		return fmt.Sprintf("%s %s v%d", r.Kind, render.Safe(r.Subject), r.Version)
 	}
-	if _, err := fmt.Fprintf(w, "%s %s%s: %s\n", r.Kind, render.Safe(r.Subject), version, r.Verdict); err != nil {
-		return err
-	}
+	return r.Kind + " " + render.Safe(r.Subject)
+}
+
+func writeReview(w io.Writer, r review.Review) error {
+	_, err := fmt.Fprintf(w, "%s: %s\n", reviewed(r), r.Verdict)
 	for _, answer := range r.Answers {
-		_, _ = fmt.Fprintf(w, "%3d. %-6s  %s\n", answer.Number, answer.Verdict, answer.Question)
+		writeAnswer(w, answer)
 		for _, evidence := range answer.Evidence {
 			_, _ = fmt.Fprintf(w, "             %s\n", render.Safe(evidence))
 		}
-		for _, p := range answer.Problems {
-			at := p.File
-			if p.Line > 0 {
-				at = fmt.Sprintf("%s:%d", p.File, p.Line)
-			}
-			if _, err := fmt.Fprintf(w, "           ! %s\n", render.Safe(at+": "+p.Message+waivedSuffix(p))); err != nil {
-				return err
-			}
-		}
+		writeProblems(w, answer)
 	}
-	return nil
+	return err
+}
+
+func writeAnswer(w io.Writer, answer review.Answer) {
+	_, _ = fmt.Fprintf(w, "%3d. %-6s  %s\n", answer.Number, answer.Verdict, answer.Question)
+}
+
+func writeProblems(w io.Writer, answer review.Answer) {
+	for _, p := range answer.Problems {
+		at := p.File
+		if p.Line > 0 {
+			at = fmt.Sprintf("%s:%d", p.File, p.Line)
+		}
+		_, _ = fmt.Fprintf(w, "           ! %s\n", render.Safe(at+": "+p.Message+waivedSuffix(p)))
+	}
 }
