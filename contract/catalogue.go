@@ -44,6 +44,20 @@ func (c *Catalogue) Derived(name string) (DerivedTopic, bool) {
 // version.
 func (c *Catalogue) Events() []*Event { return slices.Clone(c.events) }
 
+// Current returns the newest version of each event on each topic, ordered as
+// [Catalogue.Events].
+func (c *Catalogue) Current() []*Event {
+	newest := make([]*Event, 0, len(c.events))
+	for _, e := range c.events {
+		if last := len(newest) - 1; last >= 0 && newest[last].Type == e.Type && newest[last].Topic == e.Topic {
+			newest[last] = e // versions come in ascending order
+		} else {
+			newest = append(newest, e)
+		}
+	}
+	return newest
+}
+
 // Event returns one version of an event.
 func (c *Catalogue) Event(eventType string, version int) (*Event, bool) {
 	e, ok := c.byType[eventType][version]
@@ -63,6 +77,20 @@ func (c *Catalogue) Service(name string) (*Service, bool) {
 func (c *Catalogue) Group(name string) (*Group, bool) {
 	g, ok := c.byGroup[name]
 	return g, ok
+}
+
+// GroupsOn returns the consumer groups that may read a topic, ordered by service and
+// then as it declares them.
+func (c *Catalogue) GroupsOn(topic string) []*Group {
+	var found []*Group
+	for _, s := range c.services {
+		for i := range s.Groups {
+			if _, reads := s.Groups[i].Mode(topic); reads {
+				found = append(found, &s.Groups[i])
+			}
+		}
+	}
+	return found
 }
 
 // ReadBy returns the events that a consumer group declares, ordered as

@@ -94,6 +94,11 @@ type Consumer struct {
 	Reads []string `json:"reads"`
 }
 
+// ReadersOf returns the consumers that depend on a payload field, in their order.
+func (e *Event) ReadersOf(path string) []Consumer {
+	return slices.DeleteFunc(slices.Clone(e.Consumers), func(c Consumer) bool { return !c.DependsOn(path) })
+}
+
 // DependsOn reports whether the group depends on a payload field: it reads all, the
 // field itself, what holds it, or something that it holds.
 func (c Consumer) DependsOn(path string) bool {

@@ -223,7 +223,7 @@ func (r *consumerRun) required(e *contract.Event) []string {
 }
 
 func (r *consumerRun) reads(e *contract.Event, path string) bool {
-	return slices.ContainsFunc(e.Consumers, func(c contract.Consumer) bool { return c.Group == r.Config.Group && c.DependsOn(path) })
+	return slices.ContainsFunc(e.ReadersOf(path), func(c contract.Consumer) bool { return c.Group == r.Config.Group })
 }
 
 // all runs the points in rounds: what is handled, the same again, then what comes

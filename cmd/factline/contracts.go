@@ -96,7 +96,7 @@ func retention(t *contract.Topic) string {
 }
 
 func readers(e *contract.Event) string {
-	return strings.Join(servicesThat(e, func(contract.Consumer) bool { return true }), ", ")
+	return strings.Join(servicesOf(e.Consumers), ", ")
 }
 
 func newContractsShow(a *app, folder *string) *cobra.Command {
@@ -121,8 +121,8 @@ func newContractsShow(a *app, folder *string) *cobra.Command {
 }
 
 func newest(catalogue *contract.Catalogue, eventType string) (found *contract.Event, ok bool) {
-	for _, e := range catalogue.Events() {
-		if strings.EqualFold(e.Type, eventType) {
+	for _, e := range catalogue.Current() {
+		if strings.EqualFold(e.Type, eventType) && (!ok || e.Version > found.Version) {
 			found, ok = e, true
 		}
 	}
@@ -174,12 +174,9 @@ type reader struct {
 
 func groupsOn(catalogue *contract.Catalogue, topic string) []reader {
 	found := []reader{}
-	for _, s := range catalogue.Services() {
-		for _, g := range s.Groups {
-			if mode, ok := g.Mode(topic); ok {
-				found = append(found, reader{g.Name, mode})
-			}
-		}
+	for _, g := range catalogue.GroupsOn(topic) {
+		mode, _ := g.Mode(topic)
+		found = append(found, reader{g.Name, mode})
 	}
 	return found
 }
@@ -243,7 +240,7 @@ type fieldRow struct {
 func fieldRows(e *contract.Event) []fieldRow {
 	rows := []fieldRow{}
 	for _, f := range e.Fields() {
-		rows = append(rows, fieldRow{f.Path, f.Type, f.Format, f.Enum, f.Required, f.PII, fieldReaders(e, f.Path)})
+		rows = append(rows, fieldRow{f.Path, f.Type, f.Format, f.Enum, f.Required, f.PII, servicesOf(e.ReadersOf(f.Path))})
 	}
 	return rows
 }
@@ -259,15 +256,11 @@ func (f fieldRow) text() string {
 	return text
 }
 
-func fieldReaders(e *contract.Event, path string) []string {
-	return servicesThat(e, func(c contract.Consumer) bool { return c.DependsOn(path) })
-}
-
-// servicesThat names each service once, however many groups of it read.
-func servicesThat(e *contract.Event, read func(contract.Consumer) bool) []string {
+// servicesOf names each service once, however many groups of it read.
+func servicesOf(readers []contract.Consumer) []string {
 	names := []string{}
-	for _, c := range e.Consumers {
-		if read(c) && !slices.Contains(names, c.Service) {
+	for _, c := range readers {
+		if !slices.Contains(names, c.Service) {
 			names = append(names, c.Service)
 		}
 	}

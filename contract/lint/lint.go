@@ -93,7 +93,7 @@ type Result struct {
 // to their end.
 func Check(c *contract.Catalogue, today time.Time) Result {
 	found := []Finding{}
-	newest := current(c)
+	newest := c.Current()
 	for _, rule := range Rules() {
 		r := &report{Catalogue: c, rule: rule.Name, today: today.UTC(), newest: newest}
 		rule.check(r)
@@ -160,15 +160,3 @@ func (r *report) topicOf(e *contract.Event) *contract.Topic {
 
 // current returns the newest version of each event.
 func (r *report) current() []*contract.Event { return r.newest }
-
-func current(c *contract.Catalogue) []*contract.Event {
-	newest := []*contract.Event{}
-	for _, e := range c.Events() {
-		if last := len(newest) - 1; last >= 0 && newest[last].Type == e.Type && newest[last].Topic == e.Topic {
-			newest[last] = e
-		} else {
-			newest = append(newest, e)
-		}
-	}
-	return newest
-}

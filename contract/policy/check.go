@@ -192,21 +192,19 @@ func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile stri
 
 // groups are the consumers that either state declares.
 func groups(events ...*contract.Event) []string {
-	return groupsThat(func(contract.Consumer) bool { return true }, events...)
+	return groupsOf(func(e *contract.Event) []contract.Consumer { return e.Consumers }, events)
 }
 
 // readersOf are the groups that depend on a field in either state.
 func readersOf(path string, events ...*contract.Event) []string {
-	return groupsThat(func(r contract.Consumer) bool { return r.DependsOn(path) }, events...)
+	return groupsOf(func(e *contract.Event) []contract.Consumer { return e.ReadersOf(path) }, events)
 }
 
-func groupsThat(are func(contract.Consumer) bool, events ...*contract.Event) []string {
+func groupsOf(readers func(*contract.Event) []contract.Consumer, events []*contract.Event) []string {
 	var found []string
 	for _, e := range events {
-		for _, r := range e.Consumers {
-			if are(r) {
-				found = append(found, r.Group)
-			}
+		for _, r := range readers(e) {
+			found = append(found, r.Group)
 		}
 	}
 	slices.Sort(found)

@@ -182,12 +182,8 @@ func inDays(d time.Duration) string {
 func (c *checker) groupsOn(topic string) []string {
 	var found []string
 	for _, state := range []State{c.old, c.now} {
-		for _, s := range state.Catalogue.Services() {
-			for _, g := range s.Groups {
-				if _, reads := g.Mode(topic); reads {
-					found = append(found, g.Name)
-				}
-			}
+		for _, g := range state.Catalogue.GroupsOn(topic) {
+			found = append(found, g.Name)
 		}
 	}
 	slices.Sort(found)

@@ -111,12 +111,9 @@ func newEventPage(c *contract.Catalogue, e *contract.Event) *eventPage {
 
 func readersOf(c *contract.Catalogue, topic string) []reader {
 	var found []reader
-	for _, s := range c.Services() {
-		for _, g := range s.Groups {
-			if mode, ok := g.Mode(topic); ok {
-				found = append(found, reader{s.Name, g.Name, g.Purpose, mode})
-			}
-		}
+	for _, g := range c.GroupsOn(topic) {
+		mode, _ := g.Mode(topic)
+		found = append(found, reader{g.Service, g.Name, g.Purpose, mode})
 	}
 	return found
 }
@@ -125,8 +122,8 @@ func fieldsOf(e *contract.Event) []field {
 	var rows []field
 	for _, f := range e.Fields() {
 		row := field{Field: f}
-		for _, r := range e.Consumers {
-			if !slices.Contains(row.Readers, r.Service) && r.DependsOn(f.Path) {
+		for _, r := range e.ReadersOf(f.Path) {
+			if !slices.Contains(row.Readers, r.Service) {
 				row.Readers = append(row.Readers, r.Service)
 			}
 		}

@@ -45,7 +45,7 @@ func Changed(old, now fs.FS, c *contract.Catalogue) (Changes, error) {
 			changes.Topics = append(changes.Topics, t)
 		}
 	}
-	for _, e := range newest(c) {
+	for _, e := range c.Current() {
 		touched := services[e.OwnerService] || slices.ContainsFunc(e.Consumers, func(r contract.Consumer) bool { return services[r.Service] })
 		touched = touched || slices.ContainsFunc(e.SchemaFiles(), func(file string) bool { return files[file] })
 		if touched || folders[path.Dir(e.File())] {
@@ -53,18 +53,6 @@ func Changed(old, now fs.FS, c *contract.Catalogue) (Changes, error) {
 		}
 	}
 	return changes, nil
-}
-
-func newest(c *contract.Catalogue) []*contract.Event {
-	var found []*contract.Event
-	for _, e := range c.Events() {
-		if last := len(found) - 1; last >= 0 && found[last].Type == e.Type && found[last].Topic == e.Topic {
-			found[last] = e
-		} else {
-			found = append(found, e)
-		}
-	}
-	return found
 }
 
 // differing are the files that are new, gone or not the same.

@@ -94,13 +94,8 @@ func (r *Reviewer) Event(e *contract.Event) Review {
 // Topic reviews a topic together with the newest version of its events.
 func (r *Reviewer) Topic(t *contract.Topic) Review {
 	s := subject{catalogue: r.catalogue, topic: t}
-	for _, e := range r.catalogue.Events() {
-		last := len(s.events) - 1
-		switch {
-		case e.Topic != t.Name:
-		case last >= 0 && s.events[last].Type == e.Type:
-			s.events[last] = e // versions come in ascending order
-		default:
+	for _, e := range r.catalogue.Current() {
+		if e.Topic == t.Name {
 			s.events = append(s.events, e)
 		}
 	}
