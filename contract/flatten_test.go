@@ -44,26 +44,44 @@ func TestFieldsAreFoundWhereverASchemaKeepsThem(t *testing.T) {
 		name, properties string
 		want             []string
 	}{
-		{"the values of a map", `"x": {"type": "object", "additionalProperties": {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["A", "B"]}}}}`,
-			[]string{"x map", "x.* object", "x.*.a string, required, A|B"}},
-		{"the values of a map by pattern", `"x": {"patternProperties": {"^a\\.": {"type": "string", "x-pii": true}}}`,
-			[]string{"x map", `x./^a\./ string, personal`}},
-		{"what stands first in a list", `"x": {"prefixItems": [{"type": "string"}, {"properties": {"a": {"type": "integer"}}}], "items": {"type": "boolean"}}`,
-			[]string{"x array of boolean", "x[0] string", "x[1] object", "x[1].a integer", "x[] boolean"}},
-		{"a list of lists", `"x": {"items": {"items": {"properties": {"a": {"type": "string"}}}}}`,
-			[]string{"x array of array of object", "x[] array of object", "x[][] object", "x[][].a string"}},
-		{"the branches of a choice", `"x": {"required": ["k"], "properties": {"k": {"type": "string"}}, "oneOf": [
+		{
+			"the values of a map", `"x": {"type": "object", "additionalProperties": {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["A", "B"]}}}}`,
+			[]string{"x map", "x.* object", "x.*.a string, required, A|B"},
+		},
+		{
+			"the values of a map by pattern", `"x": {"patternProperties": {"^a\\.": {"type": "string", "x-pii": true}}}`,
+			[]string{"x map", `x./^a\./ string, personal`},
+		},
+		{
+			"what stands first in a list", `"x": {"prefixItems": [{"type": "string"}, {"properties": {"a": {"type": "integer"}}}], "items": {"type": "boolean"}}`,
+			[]string{"x array of boolean", "x[0] string", "x[1] object", "x[1].a integer", "x[] boolean"},
+		},
+		{
+			"a list of lists", `"x": {"items": {"items": {"properties": {"a": {"type": "string"}}}}}`,
+			[]string{"x array of array of object", "x[] array of object", "x[][] object", "x[][].a string"},
+		},
+		{
+			"the branches of a choice", `"x": {"required": ["k"], "properties": {"k": {"type": "string"}}, "oneOf": [
 			{"required": ["a", "both"], "properties": {"k": {"const": "A"}, "a": {"type": "string", "x-pii": true}, "both": {"enum": ["A"]}}},
 			{"required": ["both"], "properties": {"k": {"const": "B"}, "b": {"type": "string"}, "both": {"enum": ["B"]}}}]}`,
-			[]string{"x object, 2 forms", "x.a string, alternative, personal", "x.b string, alternative", "x.both string, required, A|B, 2 forms", "x.k string, required, 2 forms"}},
-		{"a choice of members that are asked for", `"x": {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}`,
-			[]string{"x object, 2 forms", "x.a string", "x.b string"}},
-		{"nothing, or one of some values", `"x": {"anyOf": [{"enum": ["A"]}, {"type": "null"}]}`,
-			[]string{"x string or null, A, 2 forms"}},
-		{"what a condition brings", `"x": {"if": {"required": ["a"]}, "then": {"required": ["b"], "properties": {"b": {"type": "string"}}}, "dependentSchemas": {"c": {"properties": {"d": {"type": "string"}}}}}`,
-			[]string{"x any or object, 3 forms", "x.b string, alternative", "x.d string, alternative"}},
-		{"what two parts say of one member", `"x": {"allOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"a": {"enum": ["A"]}}}]}`,
-			[]string{"x object", "x.a string, A"}},
+			[]string{"x object, 2 forms", "x.a string, alternative, personal", "x.b string, alternative", "x.both string, required, A|B, 2 forms", "x.k string, required, 2 forms"},
+		},
+		{
+			"a choice of members that are asked for", `"x": {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}`,
+			[]string{"x object, 2 forms", "x.a string", "x.b string"},
+		},
+		{
+			"nothing, or one of some values", `"x": {"anyOf": [{"enum": ["A"]}, {"type": "null"}]}`,
+			[]string{"x string or null, A, 2 forms"},
+		},
+		{
+			"what a condition brings", `"x": {"if": {"required": ["a"]}, "then": {"required": ["b"], "properties": {"b": {"type": "string"}}}, "dependentSchemas": {"c": {"properties": {"d": {"type": "string"}}}}}`,
+			[]string{"x any or object, 3 forms", "x.b string, alternative", "x.d string, alternative"},
+		},
+		{
+			"what two parts say of one member", `"x": {"allOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"a": {"enum": ["A"]}}}]}`,
+			[]string{"x object", "x.a string, A"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -20,7 +20,7 @@ type Change struct {
 	Verdict Verdict `json:"verdict"`
 	// Failed says that the change must not pass: see the package comment.
 	Failed bool `json:"failed"`
-	// Subject is the event with its version, or the topic.
+	// Subject is the event with its version, the topic, or the consumer group.
 	Subject string `json:"subject"`
 	// Topic carries it, and Visibility is the topic's.
 	Topic      string `json:"topic"`
@@ -114,7 +114,10 @@ func (c *Change) settle(t *contract.Topic, approvals []*contract.Approval, today
 	verdict, why := judge(c.Kind, strictness, len(c.Hurt) > 0)
 	verdict, why = c.promised(verdict, why, strictness)
 	c.Verdict, c.Fingerprint = verdict, c.fingerprint()
-	if verdict != Compatible {
+	switch verdict {
+	case Compatible:
+		c.Hurt = []string{}
+	case New, Risky, Unknown, Breaking:
 		c.Message += "; " + why
 	}
 	c.Failed = verdict == Breaking || verdict == Unknown || verdict == Risky && strictness == strict

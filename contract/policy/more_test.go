@@ -170,7 +170,7 @@ func TestAFingerprintCoversWhatIsReferredTo(t *testing.T) {
 			return prints
 		}
 		a, b := failing(tt.new), failing(tt.more)
-		if len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(print string) bool { return slices.Contains(b, print) }) {
+		if len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(fingerprint string) bool { return slices.Contains(b, fingerprint) }) {
 			t.Errorf("%s: %v and %v", tt.name, a, b)
 		}
 	}

@@ -108,7 +108,7 @@ func plantedCases() []planted {
 		{name: "a dead letter that others overtake", edits: []edit{{topic, "retryTiers:", "onDeadLetter: continue\nretryTiers:"}}, kind: policy.DeadLetterPasses, path: "onDeadLetter", verdict: policy.Breaking, failed: true, hurt: mail},
 		{name: "smaller records", edits: []edit{{topic, "retryTiers:", "maxMessageBytes: 65536\nretryTiers:"}}, kind: policy.RecordSizeLowered, path: "maxMessageBytes", verdict: policy.Breaking, failed: true, hurt: mail},
 		{name: "larger records", edits: []edit{{topic, "retryTiers:", "maxMessageBytes: 2097152\nretryTiers:"}}, kind: policy.RecordSizeRaised, path: "maxMessageBytes", verdict: policy.Risky, failed: true, hurt: mail},
-		{name: "CloudEvents", edits: []edit{{topic, "retryTiers:", "cloudEvents: true\nretryTiers:"}}, kind: policy.CloudEventsAdded, path: "cloudEvents", verdict: policy.Compatible, hurt: mail},
+		{name: "CloudEvents", edits: []edit{{topic, "retryTiers:", "cloudEvents: true\nretryTiers:"}}, kind: policy.CloudEventsAdded, path: "cloudEvents", verdict: policy.Compatible},
 		{name: "dead letters kept for shorter", edits: []edit{{topic, "retryTiers:", "deadLetter: {retentionMs: 3456000000}\nretryTiers:"}}, kind: policy.RetentionShortened, path: "deadLetter.retentionMs", verdict: policy.Risky, failed: true, hurt: mail},
 		{name: "a group that reads in another mode", edits: []edit{{services, "mode: unordered", "mode: ordered"}}, kind: policy.ModeChanged, path: "groups[0].topics[0].mode", verdict: policy.Risky, failed: true, hurt: mail},
 		{name: "any producer", edits: []edit{{record, "ownerService:", "anyProducer: true\nownerService:"}}, kind: policy.OwnerChanged, path: "anyProducer", verdict: policy.Risky, failed: true, hurt: mail},
