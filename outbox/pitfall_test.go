@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -254,13 +255,26 @@ func TestPollingAloneFindsAnEventSoon(t *testing.T) {
 	}
 }
 
+// Pitfall 17: what a JSON column would sort, round or merge.
+func TestAValueReachesTheLogByteForByte(t *testing.T) {
+	t.Parallel()
+	b := setupKafka(t)
+	e := event("a", "")
+	e.Payload = json.RawMessage(`{"note":"\u00e9 \u2028","id":"a","b":1.10,"a":12345678901234567890.5e3,"b":0}`)
+	b.append(e, event("b", " x  y "))
+	b.relay()
+	b.settled()
+	b.checkBytes(2)
+}
+
 // Pitfall 14: published rows are neither updated nor deleted, and the table of
 // the lanes, which is updated all the time, needs no vacuum for it.
 func TestADrainUpdatesNoEventAndBloatsNothing(t *testing.T) {
 	t.Parallel()
 	b := setupKafka(t)
 	b.fill(2000)
-	stop := b.relay(func(c *RelayConfig) { c.ChunkEvents = 20 })
+	// Renewals of leases update lanes as well, and change nothing that is indexed.
+	stop := b.relay(func(c *RelayConfig) { c.ChunkEvents, c.LeaseTTL = 20, time.Hour })
 	b.settled()
 	stop()
 	var touched, updates, hot int64
