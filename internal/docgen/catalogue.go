@@ -20,7 +20,7 @@ func renderCatalogue(root string) ([]guide, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docgen: load the catalogue: %w", err)
 	}
-	info := catalogue.Info{Title: "factline reference platform", Version: "1"}
+	info := catalogue.Info{Version: "1"}
 	files, err := catalogue.Markdown(contracts, info)
 	if err != nil {
 		return nil, fmt.Errorf("docgen: %w", err)
