@@ -21,11 +21,13 @@ const asGenerated = "CONTRACTTEST_GENERATED"
 
 func generatedTests() map[string]func(*testing.T) {
 	never := func(t *testing.T) contracttest.Consumer {
+		t.Helper()
 		t.Error("it was asked for")
 		return contracttest.Consumer{}
 	}
 	return map[string]func(*testing.T){
 		"groups that do not agree": func(t *testing.T) {
+			t.Helper()
 			contracttest.Consumers(t, map[string]contracttest.Subject{
 				"runs unsaid": {Consumer: never}, "runs and waits": {Consumer: never, Waits: "a feature"}, "is said to run": {Waits: "a feature"},
 				"nobody's": {Waits: "a feature"},
@@ -34,26 +36,34 @@ func generatedTests() map[string]func(*testing.T) {
 				contracttest.Group{Name: "runs and waits", Runs: true}, contracttest.Group{Name: "is said to run", Runs: true})
 		},
 		"a group that waits": func(t *testing.T) {
+			t.Helper()
 			contracttest.Consumers(t, map[string]contracttest.Subject{group: {Waits: "a feature"}}, contracttest.Group{Name: group})
 		},
 		"a consumer that breaks a point": func(t *testing.T) {
+			t.Helper()
 			contracttest.Consumers(t, map[string]contracttest.Subject{
 				group: {Consumer: func(t *testing.T) contracttest.Consumer {
+					t.Helper()
 					c := subject(t)
 					c.Config.Subscriptions[0].Handlers["OrderCaptured"] = func(context.Context, pgx.Tx, consumer.Message) error {
 						return consumer.Permanent(errors.New("planted"))
 					}
 					return *c
 				}},
-				"another": {Consumer: func(t *testing.T) contracttest.Consumer { return *subject(t) }},
+				"another": {Consumer: func(t *testing.T) contracttest.Consumer {
+					t.Helper()
+					return *subject(t)
+				}},
 			}, contracttest.Group{Name: group, Runs: true, Events: []string{"OrderCaptured"}}, contracttest.Group{Name: "another", Runs: true})
 		},
 		"a producer that breaks a point": func(t *testing.T) {
+			t.Helper()
 			contracttest.Produces(t, contracttest.Producer{
 				Catalogue: load(t), Service: service, Pool: factlinetest.Postgres(t, migrated), Brokers: factlinetest.Kafka(t).Addrs(),
 			}, "OrderCaptured")
 		},
 		"a producer without a database": func(t *testing.T) {
+			t.Helper()
 			pool := factlinetest.Postgres(t)
 			contracttest.Produces(t, contracttest.Producer{Catalogue: load(t), Service: "audit-archive", Pool: pool})
 		},

@@ -11,8 +11,10 @@ import (
 func TestNewDraftsIntoAnEmptyFolderAndLintAsksForTheRest(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "new", "parcels")
-	args := []string{"contracts", "new", "event", "ParcelHandedOver", "--folder", folder, "--topic", "post.parcel.events.v1",
-		"--owner", "parcel-service", "--address", "https://example.org/contracts", "--field", "counter=Where. \x1b[2J", "--json"}
+	args := []string{
+		"contracts", "new", "event", "ParcelHandedOver", "--folder", folder, "--topic", "post.parcel.events.v1",
+		"--owner", "parcel-service", "--address", "https://example.org/contracts", "--field", "counter=Where. \x1b[2J", "--json",
+	}
 	r := runProgram(t, nil, args...)
 	var said drafted
 	if err := json.Unmarshal([]byte(r.stdout), &said); err != nil || r.code != exitOK || len(said.Written) != 8 || len(said.Open) == 0 {

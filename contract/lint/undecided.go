@@ -34,8 +34,11 @@ func checkUndecided(r *report) {
 	}
 	for _, e := range r.current() {
 		each([][2]string{
-			{"description", e.Description}, {"businessOwner", e.BusinessOwner}, {"technicalOwner", e.TechnicalOwner},
-			{"keyReason", e.KeyReason}, {"reasonToExist", e.ReasonToExist},
+			{"description", e.Description},
+			{"businessOwner", e.BusinessOwner},
+			{"technicalOwner", e.TechnicalOwner},
+			{"keyReason", e.KeyReason},
+			{"reasonToExist", e.ReasonToExist},
 		}, func(at, text string) { r.event(e, at, writeIt, text) })
 		for _, f := range e.Fields() {
 			if open(f.Description) {

@@ -186,7 +186,7 @@ func (d *desk) finish(what string) (Draft, error) {
 		if _, ours := d.files[f.File]; !ours {
 			continue
 		}
-		if slices.Contains(unmendable, f.Rule) {
+		if slices.Contains(unmendable(), f.Rule) {
 			return Draft{}, fmt.Errorf("scaffold: draft %s: its name %s; see \"factline contracts lint --explain %s\"", what, f.Message, f.Rule)
 		}
 		draft.Open = append(draft.Open, f)
@@ -196,7 +196,9 @@ func (d *desk) finish(what string) (Draft, error) {
 
 // unmendable are the rules about names, which cannot be edited later: the name is
 // the folder's.
-var unmendable = []string{"event-past-tense", "event-command", "event-request-response", "event-vague", "topic-name"}
+func unmendable() []string {
+	return []string{"event-past-tense", "event-command", "event-request-response", "event-vague", "topic-name"}
+}
 
 var serviceName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 

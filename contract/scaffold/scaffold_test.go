@@ -37,7 +37,8 @@ func handedOver(t testing.TB, folder fs.FS) scaffold.EventConfig {
 		Description: "A customer handed a parcel over at a counter.", BusinessOwner: "Parcels", TechnicalOwner: "Parcel Team",
 		KeyReason: "All that happens to one parcel is read in order; no parcel is hot.",
 		Fields: []scaffold.Field{
-			{Name: "counter", Type: "string", Description: "Where."}, {Name: "handedOverAt", Type: "date-time", Description: "When."},
+			{Name: "counter", Type: "string", Description: "Where."},
+			{Name: "handedOverAt", Type: "date-time", Description: "When."},
 			{Name: "weightGrams", Type: "integer", Optional: true, Description: "What it weighs."},
 			{Name: "insured", Type: "boolean", Optional: true, Description: "Whether it is insured."},
 			{Name: "fee", Type: "decimal", Optional: true, Description: "What it costs."},
