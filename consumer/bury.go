@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,7 @@ const maxLetterBytes = 8 << 20
 func (r *run) bury(it *item, f *fault) {
 	f = f.again(it)
 	b := &burial{
-		id: or(it.retry.DeadLetterID, "dlt_"+envelope.NewID()), item: it, fault: f,
+		id: cmp.Or(it.retry.DeadLetterID, "dlt_"+envelope.NewID()), item: it, fault: f,
 		blocks: r.scope.Mode == inbox.Ordered && !r.scope.Continue && it.event.Fault != inbox.Unreadable,
 	}
 	if f.class == VersionConflict {

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,18 +144,18 @@ type AfterEffectHook interface{ AfterEffect(group, eventID string) }
 
 // WithDefaults returns c with every unset field at its default.
 func (c Config) WithDefaults() Config {
-	c.MaxChunkRecords = or(c.MaxChunkRecords, 2000)
-	c.MaxConcurrentChunks = or(c.MaxConcurrentChunks, c.defaultConcurrency())
-	c.MaxPartitionChunks = or(c.MaxPartitionChunks, 2)
-	c.MaxQueuedRecords = or(c.MaxQueuedRecords, 4*c.MaxChunkRecords)
-	c.InPlaceAttempts = or(c.InPlaceAttempts, 2)
-	c.BackoffMin = or(c.BackoffMin, 10*time.Millisecond)
-	c.BackoffMax = or(c.BackoffMax, 30*time.Second)
-	c.CommitInterval = or(c.CommitInterval, 100*time.Millisecond)
-	c.SweepInterval = or(c.SweepInterval, time.Second)
-	c.GapAlertAfter = or(c.GapAlertAfter, 15*time.Minute)
-	c.StallAfter = or(c.StallAfter, 2*time.Minute)
-	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
+	c.MaxChunkRecords = cmp.Or(c.MaxChunkRecords, 2000)
+	c.MaxConcurrentChunks = cmp.Or(c.MaxConcurrentChunks, c.defaultConcurrency())
+	c.MaxPartitionChunks = cmp.Or(c.MaxPartitionChunks, 2)
+	c.MaxQueuedRecords = cmp.Or(c.MaxQueuedRecords, 4*c.MaxChunkRecords)
+	c.InPlaceAttempts = cmp.Or(c.InPlaceAttempts, 2)
+	c.BackoffMin = cmp.Or(c.BackoffMin, 10*time.Millisecond)
+	c.BackoffMax = cmp.Or(c.BackoffMax, 30*time.Second)
+	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
+	c.SweepInterval = cmp.Or(c.SweepInterval, time.Second)
+	c.GapAlertAfter = cmp.Or(c.GapAlertAfter, 15*time.Minute)
+	c.StallAfter = cmp.Or(c.StallAfter, 2*time.Minute)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -172,14 +173,6 @@ func (c Config) defaultConcurrency() int {
 		return 4
 	}
 	return max(1, min(4, int(c.Pool.Config().MaxConns)-1))
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 type problems []error

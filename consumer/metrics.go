@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"time"
@@ -105,7 +106,7 @@ func (r *Runner) observe(done *run, started time.Time) {
 	r.countEvents(done)
 	processing, age := m.processing.WithLabelValues(group, topic), m.age.WithLabelValues(group, topic)
 	for _, it := range done.applied {
-		processing.Observe(time.Since(or(it.received, started)).Seconds())
+		processing.Observe(time.Since(cmp.Or(it.received, started)).Seconds())
 		if !it.event.Tombstone {
 			age.Observe(max(0, now.Sub(it.msg.OccurredAt).Seconds()))
 		}

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -66,13 +67,13 @@ func planTopic(s Subscription, contracts Contracts) *topicPlan {
 	}
 	if contracts != nil {
 		if t, ok := contracts.Topic(s.Topic); ok {
-			p.DeadLetterTopic = or(p.DeadLetterTopic, t.DeadLetterTopic())
+			p.DeadLetterTopic = cmp.Or(p.DeadLetterTopic, t.DeadLetterTopic())
 			p.goesOn = t.OnDeadLetter == "continue"
 		}
 	}
 	p.tiers = tiersOf(s, contracts)
 	p.redrivesFrom = redriveTopic(s, contracts, p.tiers)
-	p.DeadLetterTopic = or(p.DeadLetterTopic, deadLetterTopic(s.Topic))
+	p.DeadLetterTopic = cmp.Or(p.DeadLetterTopic, deadLetterTopic(s.Topic))
 	return p
 }
 

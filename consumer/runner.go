@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type Runner struct {
 func New(cfg Config) (*Runner, error) {
 	cfg = cfg.WithDefaults()
 	fail := func(err error) (*Runner, error) {
-		return nil, fmt.Errorf("consumer: check configuration of %s: %w", or(cfg.Group, "a group without name"), err)
+		return nil, fmt.Errorf("consumer: check configuration of %s: %w", cmp.Or(cfg.Group, "a group without name"), err)
 	}
 	if err := cfg.validate(); err != nil {
 		return fail(err)

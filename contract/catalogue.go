@@ -8,6 +8,7 @@ import (
 // Catalogue is a loaded contracts folder. It never changes and is safe for
 // concurrent use; what it returns is shared and must not be written to.
 type Catalogue struct {
+	title    string
 	topics   []*Topic
 	events   []*Event
 	services []*Service
@@ -23,6 +24,10 @@ type Catalogue struct {
 	byGroup   map[string]*Group
 	schemas   *schemaSet
 }
+
+// Title is the name of what the catalogue belongs to, empty where services.yaml
+// does not say.
+func (c *Catalogue) Title() string { return c.title }
 
 // Topics returns every topic, ordered by name. Retry and dead-letter topics
 // are derived from them: [Topic.RetryTopics], [Topic.DeadLetters].

@@ -6,7 +6,7 @@
 // keys, validation, consumer tests and documentation are derived from it and
 // written nowhere else. Its layout:
 //
-//	services.yaml                      services, trust, consumer groups
+//	services.yaml                      title, services, trust, consumer groups
 //	waivers.yaml                       exceptions from lint rules, with owner and end (optional)
 //	approvals.yaml                     approved breaking changes, with owner and end (optional)
 //	*.schema.json                      shared schemas, such as the envelope

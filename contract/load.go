@@ -32,10 +32,11 @@ var (
 // are good ones is for package lint to say.
 func Load(fsys fs.FS) (*Catalogue, error) {
 	l := &loader{fsys: fsys, problems: &problems{}}
-	services := l.services()
+	title, services := l.services()
 	topics, events := l.events()
 	l.compile(events)
 	c := l.assemble(topics, events, services)
+	c.title = title
 	c.waivers, c.approvals = l.waivers(), l.approvals()
 	if err := l.problems.err(); err != nil {
 		return nil, err
@@ -66,12 +67,13 @@ func (l *loader) list(dir string) []fs.DirEntry {
 	return entries
 }
 
-func (l *loader) services() []*Service {
+func (l *loader) services() (title string, all []*Service) {
 	text, ok := l.read(servicesFile)
 	if !ok {
-		return nil
+		return "", nil
 	}
 	var doc struct {
+		Title    string     `json:"title"`
 		Services []*Service `json:"services"`
 	}
 	pos := readYAML(servicesFile, text, &doc, l.problems)
@@ -85,7 +87,7 @@ func (l *loader) services() []*Service {
 			s.Groups[g].Service = s.Name
 		}
 	}
-	return doc.Services
+	return doc.Title, doc.Services
 }
 
 func (l *loader) events() ([]*Topic, []*Event) {

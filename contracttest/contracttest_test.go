@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -154,6 +156,60 @@ func TestAConsumerThatBreaksAPointIsFound(t *testing.T) {
 				return note(ctx, tx, m)
 			})
 		}, "the declared reads alone: they do not suffice"},
+		{"a field that is not declared changes the effect", func(c *contracttest.Consumer) {
+			handle(c, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				if !bytes.Contains(m.Payload, []byte(`"commercialSnapshotHash"`)) {
+					return nil
+				}
+				return note(ctx, tx, m)
+			})
+		}, "the declared reads alone: they have other effects than the whole event"},
+		{"a field that is not declared decides about a rejection", func(c *contracttest.Consumer) {
+			handle(c, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				if !bytes.Contains(m.Payload, []byte(`"commercialSnapshotHash"`)) {
+					return consumer.Rejected(errors.Join(errors.New("no hash"), note(ctx, tx, m)))
+				}
+				return note(ctx, tx, m)
+			})
+		}, `they have other effects than the whole event; declare what else is read ("handled" became "rejected")`},
+		{"an id of its own making is no effect", func(c *contracttest.Consumer) {
+			handle(c, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				_, err := tx.Exec(ctx, `INSERT INTO app.effect VALUES ($1)`, "ord_"+envelope.NewID())
+				return err
+			})
+		}, ""},
+		{"another system is asked over HTTP", func(c *contracttest.Consumer) {
+			handle(c, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				ask, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:1/quotes", nil)
+				if err != nil {
+					return err
+				}
+				if answer, err := http.DefaultClient.Do(ask); err == nil {
+					_ = answer.Body.Close()
+				}
+				return note(ctx, tx, m)
+			})
+		}, "no reach but the database: its handler called 127.0.0.1:1"},
+		{"another system is dialled", func(c *contracttest.Consumer) {
+			handle(c, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				if conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:1"); err == nil {
+					_ = conn.Close()
+				}
+				return note(ctx, tx, m)
+			})
+		}, "no reach but the database: its handler called 127.0.0.1:1"},
+		{"an example that the service cannot accept", func(c *contracttest.Consumer) { handle(c, acceptOnly("sample")) }, "the current version: it was rejected"},
+		{"a sample that the service accepts", func(c *contracttest.Consumer) {
+			handle(c, acceptOnly("sample"))
+			c.Sample = func(_ *contract.Event, payload json.RawMessage) (json.RawMessage, error) {
+				var fields map[string]any
+				if err := json.Unmarshal(payload, &fields); err != nil {
+					return nil, err
+				}
+				fields["customerId"] = "sample"
+				return json.Marshal(fields)
+			}
+		}, ""},
 		{"the current version is rejected", func(c *contracttest.Consumer) {
 			handle(c, func(context.Context, pgx.Tx, consumer.Message) error { return consumer.Rejected(errors.New("no")) })
 		}, "the current version: it was rejected; name the type in Rejected"},
@@ -207,6 +263,16 @@ func TestAConsumerThatBreaksAPointIsFound(t *testing.T) {
 				t.Errorf("want %q, found:\n%s", tt.want, found)
 			}
 		})
+	}
+}
+
+// acceptOnly rejects the orders of all other customers.
+func acceptOnly(customer string) consumer.Handler {
+	return func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if !bytes.Contains(m.Payload, []byte(customer)) {
+			return consumer.Rejected(errors.New("another customer"))
+		}
+		return note(ctx, tx, m)
 	}
 }
 

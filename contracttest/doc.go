@@ -5,7 +5,8 @@
 // The consumer's points, for every event that its group declares: it is handled, or
 // named with the feature that it waits for; the current version is handled, a
 // rejection counting only where the service names it; the fields that the group
-// declares to read suffice; fields that no schema knows are ignored; optional fields
+// declares to read suffice and have the effects of the whole event; the handler reaches
+// nothing but its database; fields that no schema knows are ignored; optional fields
 // may be absent; an event without a field that the group reads and the contract
 // requires, at any depth, is given up; a duplicate, a replay of everything and, where
 // the order of versions counts, a replay after the inbox expired and an event that
@@ -27,5 +28,10 @@
 //
 // A migrated database of the test's own and the service's real handlers. The events
 // come from the catalogue's examples, each for an aggregate of its own, through a
-// broker and the runner of package consumer.
+// broker and the runner of package consumer. An event that no example can be, because
+// the service computes part of it again, is made by [Consumer.Sample].
+//
+// Effects are compared in copies of the database, so the user of [Consumer].Config.Pool
+// may create databases and nobody else is connected to it. What a handler calls is
+// seen by the context that it is given: a call without it goes unseen.
 package contracttest

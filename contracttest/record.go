@@ -15,10 +15,10 @@ import (
 // record is an event as a tree that is free to be changed.
 type record map[string]any
 
-// exampleOf is an example as the first event of an aggregate of its own, changed.
-// The name of an aggregate, its own or one of fresh, stands in more than one place
-// of an event.
-func exampleOf(e *contract.Event, name string, fresh []string, change func(record)) ([]byte, error) {
+// example is an example as the first event of an aggregate of its own, changed. The
+// name of an aggregate, its own or one of Fresh, stands in more than one place of an
+// event.
+func (c Consumer) example(e *contract.Event, name string, change func(record)) ([]byte, error) {
 	x, ok := e.Example(name)
 	if !ok {
 		return nil, fmt.Errorf("%s has no example %s", e.Type, name)
@@ -32,20 +32,46 @@ func exampleOf(e *contract.Event, name string, fresh []string, change func(recor
 		return nil, err
 	}
 	text := renamed(x.Value, raw.AggregateID)
-	for _, field := range fresh {
+	for _, field := range c.Fresh {
 		if id, ok := payload[field].(string); ok && id != raw.AggregateID {
 			text = renamed(text, id)
 		}
 	}
-	var v record
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
+	v, err := decode(text)
+	if err != nil {
 		return nil, err
+	}
+	if err := c.sample(e, v); err != nil {
+		return nil, fmt.Errorf("make a sample of %s: %w", e.Type, err)
 	}
 	v["eventId"], v["aggregateVersion"] = envelope.NewID(), 1
 	change(v)
 	return json.Marshal(v)
+}
+
+func decode(text []byte) (v record, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	err = d.Decode(&v)
+	return v, err
+}
+
+// sample lets the service make the payload one that it accepts.
+func (c Consumer) sample(e *contract.Event, v record) error {
+	if c.Sample == nil {
+		return nil
+	}
+	payload, err := json.Marshal(v["payload"])
+	if err != nil {
+		return err
+	}
+	made, err := c.Sample(e, payload)
+	if err != nil {
+		return err
+	}
+	changed, err := decode(made)
+	v["payload"] = map[string]any(changed)
+	return err
 }
 
 func renamed(text []byte, id string) []byte {
@@ -54,10 +80,8 @@ func renamed(text []byte, id string) []byte {
 
 // follower is an event as the next one of the same aggregate.
 func follower(value []byte) ([]byte, error) {
-	var v record
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
+	v, err := decode(value)
+	if err != nil {
 		return nil, err
 	}
 	v["eventId"], v["aggregateVersion"] = envelope.NewID(), 2

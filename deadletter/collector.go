@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,9 +50,9 @@ type CollectorConfig struct {
 
 // WithDefaults returns c with every unset field at its default.
 func (c CollectorConfig) WithDefaults() CollectorConfig {
-	c.MaxChunkRecords = or(c.MaxChunkRecords, 500)
-	c.Retention = or(c.Retention, 2*defaultHorizon)
-	c.BackoffMax = or(c.BackoffMax, 5*time.Second)
+	c.MaxChunkRecords = cmp.Or(c.MaxChunkRecords, 500)
+	c.Retention = cmp.Or(c.Retention, 2*defaultHorizon)
+	c.BackoffMax = cmp.Or(c.BackoffMax, 5*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,7 @@ func (s Selection) args() named.Args {
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	return named.Args{
 		"topic": s.Topic, "consumer": s.Group, "class": s.Class, "fingerprint": s.Fingerprint, "tenant_id": s.TenantID,
-		"event_type": s.EventType, "state": s.State, "letter_id": s.ID, "since": s.Since, "until": or(s.Until, far),
+		"event_type": s.EventType, "state": s.State, "letter_id": s.ID, "since": s.Since, "until": cmp.Or(s.Until, far),
 	}
 }
 
@@ -96,7 +97,7 @@ type Page struct {
 // Where the store has Outcomes it follows what was settled without it, and leaves
 // out what is then in another state than the one selected.
 func (s *Store) List(ctx context.Context, sel Selection) (Page, error) {
-	limit := min(max(or(sel.Limit, 200), 1), 10_000)
+	limit := min(max(cmp.Or(sel.Limit, 200), 1), 10_000)
 	args := sel.args()
 	args["limit"] = limit + 1
 	if err := sel.after(args); err != nil {

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,11 +67,11 @@ type Settings struct {
 
 // WithDefaults returns r with every unset field at its default.
 func (r Settings) WithDefaults() Settings {
-	r.Rate = or(r.Rate, 100)
-	r.Canary = or(r.Canary, 1)
-	r.StopAfter = or(r.StopAfter, 10)
-	r.StopShare = or(r.StopShare, 0.1)
-	r.MaxInFlight = max(or(r.MaxInFlight, 1000), 1)
+	r.Rate = cmp.Or(r.Rate, 100)
+	r.Canary = cmp.Or(r.Canary, 1)
+	r.StopAfter = cmp.Or(r.StopAfter, 10)
+	r.StopShare = cmp.Or(r.StopShare, 0.1)
+	r.MaxInFlight = max(cmp.Or(r.MaxInFlight, 1000), 1)
 	return r
 }
 

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func rightOf(c Contracts, topic, group, eventType string) Right {
 	for _, e := range c.Events() {
 		if e.Type == eventType { // in each of its versions: a letter does not say which
 			owners = append(owners, e.OwnerService)
-			right.Warning = or(right.Warning, warningOf(c, e, group, service))
+			right.Warning = cmp.Or(right.Warning, warningOf(c, e, group, service))
 		}
 	}
 	for _, owner := range owners {

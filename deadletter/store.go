@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,9 +67,9 @@ type StoreConfig struct {
 
 // WithDefaults returns c with every unset field at its default.
 func (c StoreConfig) WithDefaults() StoreConfig {
-	c.DedupeHorizon = or(c.DedupeHorizon, defaultHorizon)
-	c.LeaseTTL = or(c.LeaseTTL, 10*time.Second)
-	c.OutcomeTimeout = or(c.OutcomeTimeout, 2*time.Minute)
+	c.DedupeHorizon = cmp.Or(c.DedupeHorizon, defaultHorizon)
+	c.LeaseTTL = cmp.Or(c.LeaseTTL, 10*time.Second)
+	c.OutcomeTimeout = cmp.Or(c.OutcomeTimeout, 2*time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -76,14 +77,6 @@ func (c StoreConfig) WithDefaults() StoreConfig {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func (c StoreConfig) validate() error {

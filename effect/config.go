@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,27 +111,19 @@ type AfterPerformHook interface{ AfterPerform(key string) }
 
 // WithDefaults returns c with every unset field at its default.
 func (c WorkerConfig) WithDefaults() WorkerConfig {
-	c.Concurrency = or(c.Concurrency, 16)
-	c.MaxAttempts = or(c.MaxAttempts, 10)
-	c.BackoffMin = or(c.BackoffMin, time.Second)
-	c.BackoffMax = or(c.BackoffMax, max(5*time.Minute, c.BackoffMin))
-	c.CallTimeout = or(c.CallTimeout, 30*time.Second)
-	c.LeaseTTL = or(c.LeaseTTL, c.CallTimeout+30*time.Second)
-	c.PollInterval = or(c.PollInterval, 100*time.Millisecond)
-	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
-	c.Retention = or(c.Retention, 7*24*time.Hour)
+	c.Concurrency = cmp.Or(c.Concurrency, 16)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
+	c.BackoffMin = cmp.Or(c.BackoffMin, time.Second)
+	c.BackoffMax = cmp.Or(c.BackoffMax, max(5*time.Minute, c.BackoffMin))
+	c.CallTimeout = cmp.Or(c.CallTimeout, 30*time.Second)
+	c.LeaseTTL = cmp.Or(c.LeaseTTL, c.CallTimeout+30*time.Second)
+	c.PollInterval = cmp.Or(c.PollInterval, 100*time.Millisecond)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
+	c.Retention = cmp.Or(c.Retention, 7*24*time.Hour)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func (c WorkerConfig) validate() error {

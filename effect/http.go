@@ -2,6 +2,7 @@ package effect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,8 @@ func NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 		// The address may hold a password.
 		return nil, errors.New("effect: check HTTP configuration: effect.HTTPConfig.URL: it is no http or https address; write it like https://host/path")
 	}
-	cfg.Method = or(cfg.Method, http.MethodPost)
-	cfg.MaxResponseBytes = or(cfg.MaxResponseBytes, 64<<10)
+	cfg.Method = cmp.Or(cfg.Method, http.MethodPost)
+	cfg.MaxResponseBytes = cmp.Or(cfg.MaxResponseBytes, 64<<10)
 	if cfg.MaxResponseBytes < 0 || cfg.MaxResponseBytes > maxBytes {
 		return nil, fmt.Errorf("effect: check HTTP configuration: effect.HTTPConfig.MaxResponseBytes: %d is outside 1 to %d", cfg.MaxResponseBytes, maxBytes)
 	}

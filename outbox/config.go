@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -148,29 +149,21 @@ func (c RelayConfig) WithDefaults() RelayConfig {
 		host, _ := os.Hostname()
 		c.Instance = fmt.Sprintf("%s-%d", host, os.Getpid())
 	}
-	c.ChunkEvents = or(c.ChunkEvents, 2000)
-	c.ChunkBytes = or(c.ChunkBytes, 4<<20)
-	c.PollMin = or(c.PollMin, 2*time.Millisecond)
-	c.PollMax = or(c.PollMax, 50*time.Millisecond)
-	c.LeaseTTL = or(c.LeaseTTL, 10*time.Second)
-	c.StallAfter = or(c.StallAfter, 120*time.Second)
-	c.DrainTimeout = or(c.DrainTimeout, 10*time.Second)
-	c.Retention = or(c.Retention, 7*24*time.Hour)
-	c.Producer.MaxBatchBytes = or(c.Producer.MaxBatchBytes, 1<<20)
-	c.Producer.RequestTimeout = or(c.Producer.RequestTimeout, 30*time.Second)
-	c.Producer.Compression = or(c.Producer.Compression, "zstd")
+	c.ChunkEvents = cmp.Or(c.ChunkEvents, 2000)
+	c.ChunkBytes = cmp.Or(c.ChunkBytes, 4<<20)
+	c.PollMin = cmp.Or(c.PollMin, 2*time.Millisecond)
+	c.PollMax = cmp.Or(c.PollMax, 50*time.Millisecond)
+	c.LeaseTTL = cmp.Or(c.LeaseTTL, 10*time.Second)
+	c.StallAfter = cmp.Or(c.StallAfter, 120*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
+	c.Retention = cmp.Or(c.Retention, 7*24*time.Hour)
+	c.Producer.MaxBatchBytes = cmp.Or(c.Producer.MaxBatchBytes, 1<<20)
+	c.Producer.RequestTimeout = cmp.Or(c.Producer.RequestTimeout, 30*time.Second)
+	c.Producer.Compression = cmp.Or(c.Producer.Compression, "zstd")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 func (c RelayConfig) validate() error {

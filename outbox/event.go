@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -89,7 +90,7 @@ func (o *Outbox) prepare(ctx context.Context, e Event) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("outbox: append %s: encode its payload: %w", e.Type, err)
 	}
-	version := or(e.Version, 1)
+	version := cmp.Or(e.Version, 1)
 	route, err := o.cfg.Contracts.Route(e.Type, version, payload)
 	if err != nil {
 		return row{}, fmt.Errorf("outbox: append %s: %w", e.Type, err)
@@ -98,8 +99,8 @@ func (o *Outbox) prepare(ctx context.Context, e Event) (row, error) {
 		return row{}, &ProducerMismatchError{EventType: e.Type, Owner: route.Producer, Producer: o.cfg.Producer}
 	}
 	full := envelope.Raw{
-		EventID: or(e.ID, envelope.NewID()), EventType: e.Type, EventVersion: version,
-		OccurredAt: e.OccurredAt, Producer: o.cfg.Producer, TenantID: or(e.TenantID, cause.TenantID),
+		EventID: cmp.Or(e.ID, envelope.NewID()), EventType: e.Type, EventVersion: version,
+		OccurredAt: e.OccurredAt, Producer: o.cfg.Producer, TenantID: cmp.Or(e.TenantID, cause.TenantID),
 		AggregateType: route.AggregateType, AggregateID: e.AggregateID,
 		CorrelationID: cause.CorrelationID, CausationID: cause.CausationID, TraceID: cause.TraceID(),
 		SchemaRef: route.SchemaRef, Payload: payload, Metadata: merge(cause.Metadata, e.Metadata),

@@ -118,7 +118,7 @@ func (s *store) readArgs(request readRequest) named.Args {
 			lanes = append(lanes, want.id)
 			afters = append(afters, span.first-1)
 			uptos = append(uptos, span.last)
-			pages = append(pages, int32(or(want.page, s.maxEvents)))
+			pages = append(pages, int32(cmp.Or(want.page, s.maxEvents)))
 		}
 	}
 	return named.Args{"lanes": lanes, "afters": afters, "uptos": uptos, "pages": pages, "open_end": openEnd}
@@ -169,7 +169,7 @@ func newPages(request readRequest, slabs *slabs, maxEvents, maxBytes int) *pages
 	for i, want := range request.lanes {
 		p.lanes[i] = lanePage{cut: want.cut}
 		for range want.spans {
-			p.spans = append(p.spans, page{lane: i, limit: or(want.page, maxEvents)})
+			p.spans = append(p.spans, page{lane: i, limit: cmp.Or(want.page, maxEvents)})
 		}
 	}
 	return p
@@ -262,4 +262,4 @@ func (l *lane) learn(rows []outRow, maxEvents, maxBytes int) {
 }
 
 // shrink is for a read that was given up.
-func (l *lane) shrink(maxEvents int) { l.page = max(or(l.page, maxEvents)/16, 1) }
+func (l *lane) shrink(maxEvents int) { l.page = max(cmp.Or(l.page, maxEvents)/16, 1) }

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ const cataloguePath = "/catalogue/"
 // them is asked for.
 func (p *running) catalogueSite(c *contract.Catalogue) http.Handler {
 	site := sync.OnceValues(func() (map[string][]byte, error) {
-		return render.Site(c, render.Info{Title: "factline reference platform", Version: "1"})
+		return render.Site(c, render.Info{Version: "1"})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		files, err := site()
@@ -28,10 +29,10 @@ func (p *running) catalogueSite(c *contract.Catalogue) http.Handler {
 			p.server.Fail(w, r, err)
 			return
 		}
-		file := strings.TrimPrefix(r.URL.Path, cataloguePath)
+		file := cmp.Or(strings.TrimPrefix(r.URL.Path, cataloguePath), "index.html")
 		text, ok := files[file]
 		if !ok {
-			p.server.Fail(w, r, web.Refuse(http.StatusNotFound, "resource.not-found", "There is no such page; "+cataloguePath+"index.html lists all."))
+			p.server.Fail(w, r, web.Refuse(http.StatusNotFound, "resource.not-found", "There is no such page; "+cataloguePath+" lists all."))
 			return
 		}
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'")

@@ -339,6 +339,11 @@ func TestTheCatalogueIsServedAsARegistryAndAsPages(t *testing.T) {
 	if page.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.text, "<h1>QuoteAccepted</h1>") {
 		t.Errorf("its page: %v %.300s", page.header, page.text)
 	}
+	for _, path := range []string{"/catalogue/", "/catalogue/index.html"} {
+		if index := s.do(t, request{method: "GET", path: path}).want(t, 200, ""); !strings.Contains(index.text, "<h1>factline reference platform</h1>") {
+			t.Errorf("%s: %.300s", path, index.text)
+		}
+	}
 	if page.header.Get("Content-Security-Policy") == "" {
 		t.Error("a page of the catalogue lets everything in")
 	}

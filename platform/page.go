@@ -19,7 +19,7 @@ var indexHTML string
 // schemas of the catalogue.
 func (p *running) mountPages() {
 	p.server.Handle("/registry/", http.StripPrefix("/registry", p.schemas(p.cfg.Contracts)))
-	p.server.Handle("GET "+strings.TrimSuffix(cataloguePath, "/"), http.RedirectHandler(cataloguePath+"index.html", http.StatusFound))
+	p.server.Handle("GET "+strings.TrimSuffix(cataloguePath, "/"), http.RedirectHandler(cataloguePath, http.StatusFound))
 	p.server.Handle("GET "+cataloguePath, p.catalogueSite(p.cfg.Contracts))
 	p.server.Handle("GET /metrics", promhttp.HandlerFor(p.cfg.Gatherer, promhttp.HandlerOpts{}))
 	p.server.Handle("GET /healthz", http.HandlerFunc(p.health))

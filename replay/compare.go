@@ -152,22 +152,6 @@ func (s *side) content() Content {
 	return c
 }
 
-// Checksum returns what a table holds, over every column, as tx sees it. The
-// table needs a primary key. Times are compared in UTC, whatever the session.
-func Checksum(ctx context.Context, tx pgx.Tx, table pgx.Identifier) (Content, error) {
-	s, err := openSide(ctx, tx, table, nil)
-	if err != nil {
-		return Content{}, err
-	}
-	if !slices.ContainsFunc(s.columns, func(c column) bool { return c.IsKey }) {
-		return Content{}, fmt.Errorf("replay: hash %s: it does not exist or has no primary key; give it one", table.Sanitize())
-	}
-	if err := s.readBuckets(ctx); err != nil {
-		return Content{}, err
-	}
-	return s.content(), nil
-}
-
 // compareTables judges live against rebuilt. Only buckets that differ are read
 // row by row.
 func compareTables(ctx context.Context, live, rebuilt *side, most int) (Comparison, error) {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,11 +133,11 @@ func (c Config) WithDefaults() Config {
 	if c.Run == "" {
 		c.Run = strings.ToLower(envelope.NewID())
 	}
-	c.MaxChunkRecords = or(c.MaxChunkRecords, 1000)
-	c.Workers = or(c.Workers, 2)
-	c.CatchUpRecords = or(c.CatchUpRecords, 10_000)
-	c.StallTimeout = or(c.StallTimeout, 30*time.Second)
-	c.MaxDifferences = or(c.MaxDifferences, 20)
+	c.MaxChunkRecords = cmp.Or(c.MaxChunkRecords, 1000)
+	c.Workers = cmp.Or(c.Workers, 2)
+	c.CatchUpRecords = cmp.Or(c.CatchUpRecords, 10_000)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
+	c.MaxDifferences = cmp.Or(c.MaxDifferences, 20)
 	if c.OnProgress == nil {
 		c.OnProgress = func(Progress) {}
 	}
@@ -147,14 +148,6 @@ func (c Config) WithDefaults() Config {
 		c.Now = time.Now
 	}
 	return c
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 type problems []error

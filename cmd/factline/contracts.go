@@ -19,7 +19,7 @@ func newContracts(a *app) *cobra.Command {
 	group := newGroup("contracts", "Topics and events: what they carry, who owns and reads them",
 		newContractsList(a, &folder), newContractsShow(a, &folder), newContractsLint(a, &folder),
 		newContractsCheck(a, &folder), newContractsReview(a, &folder), newContractsDiff(a, &folder),
-		newContractsGenerate(a, &folder), newContractsPush(a, &folder))
+		newContractsNew(a, &folder), newContractsGenerate(a, &folder), newContractsPush(a, &folder))
 	group.PersistentFlags().StringVar(&folder, "folder", "", "contracts folder (default the platform's, built in)")
 	return group
 }
@@ -265,14 +265,6 @@ func servicesOf(readers []contract.Consumer) []string {
 		}
 	}
 	return names
-}
-
-// count is a number of things in words.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // word returns yes, or otherwise no where one is given.

@@ -117,7 +117,7 @@ func checkVerdict(result checkResult) error {
 	if failed == 0 {
 		return nil
 	}
-	return foundf("contracts check --explain "+string(first.Kind), "contracts: %d of %s since %s must not pass", failed, count(len(result.Changes), "change"), result.Against)
+	return foundf("contracts check --explain "+string(first.Kind), "contracts: %d of %s since %s must not pass", failed, render.Count(len(result.Changes), "change"), result.Against)
 }
 
 func checkReport(result checkResult) report.Report {
@@ -152,9 +152,9 @@ func writeCheck(w io.Writer, folder string, states against, result checkResult) 
 	ref := render.Safe(states.ref)
 	_, err := fmt.Fprintf(w, "%s since %s: %d new, %d compatible, %d risky, %d unknown, %d breaking; %d approved\n"+
 		"compared with %s: %s and %s of events; new versions with each earlier one in the folder or at %s\n",
-		count(len(result.Changes), "change"), ref, verdicts[policy.New], verdicts[policy.Compatible], verdicts[policy.Risky],
+		render.Count(len(result.Changes), "change"), ref, verdicts[policy.New], verdicts[policy.Compatible], verdicts[policy.Risky],
 		verdicts[policy.Unknown], verdicts[policy.Breaking], approved,
-		ref, count(result.Compared.Topics, "topic"), count(result.Compared.Events, "version"), ref)
+		ref, render.Count(result.Compared.Topics, "topic"), render.Count(result.Compared.Events, "version"), ref)
 	return err
 }
 

@@ -87,7 +87,7 @@ func diffVerdict(r compat.Result, next string) error {
 	if r.Verdict == compat.Compatible {
 		return nil
 	}
-	return foundf(next, "contracts: the new schema is %s in %s", word(r.Verdict == compat.Breaking, "breaking", "not surely compatible"), count(len(r.Findings), "place"))
+	return foundf(next, "contracts: the new schema is %s in %s", word(r.Verdict == compat.Breaking, "breaking", "not surely compatible"), render.Count(len(r.Findings), "place"))
 }
 
 // loadSchema reads a schema with its own folder around it, or with the one that

@@ -67,7 +67,7 @@ func (a *app) diffBatch(ctx context.Context, f *diffFlags) error {
 	case lineErr != nil:
 		return failed(fmt.Errorf("contracts: read the batch %s: %w", f.batch, lineErr), "contracts diff --help")
 	case bad > 0:
-		return foundf("contracts diff --help", "contracts: %s of the batch not surely compatible", count(bad, "pair"))
+		return foundf("contracts diff --help", "contracts: %s of the batch not surely compatible", render.Count(bad, "pair"))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -10,8 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"factline.dev/cmd/factline/internal/render"
 	"factline.dev/contract"
-	"factline.dev/contract/render"
+	pages "factline.dev/contract/render"
 )
 
 // documents is the flags of the commands that write for people and tools.
@@ -19,10 +21,10 @@ type documents struct {
 	*app
 	folder *string
 	out    string
-	info   render.Info
+	info   pages.Info
 }
 
-func newDocuments(a *app, folder *string, use, short, out string, write func(*contract.Catalogue, render.Info) (map[string][]byte, error)) *cobra.Command {
+func newDocuments(a *app, folder *string, use, short, out string, write func(*contract.Catalogue, pages.Info) (map[string][]byte, error)) *cobra.Command {
 	d := &documents{app: a, folder: folder}
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: noArgs,
@@ -30,30 +32,33 @@ func newDocuments(a *app, folder *string, use, short, out string, write func(*co
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&d.out, "out", out, "folder to write into; made where it is missing, other files in it stay")
-	flags.StringVar(&d.info.Title, "title", "factline reference platform", "name of what the catalogue belongs to")
+	flags.StringVar(&d.info.Title, "title", "", "name of what the catalogue belongs to (default the title in services.yaml, or else the folder's name)")
 	flags.StringVar(&d.info.Version, "catalogue-version", "1", "version of the catalogue, shown and not interpreted")
 	return cmd
 }
 
 func newGenerateAsyncAPI(a *app, folder *string) *cobra.Command {
 	return newDocuments(a, folder, "asyncapi", "Write an AsyncAPI 3 document", ".",
-		func(c *contract.Catalogue, info render.Info) (map[string][]byte, error) {
-			text, err := render.AsyncAPI(c, info)
+		func(c *contract.Catalogue, info pages.Info) (map[string][]byte, error) {
+			text, err := pages.AsyncAPI(c, info)
 			return map[string][]byte{"asyncapi.json": text}, err
 		})
 }
 
 func newGenerateMarkdown(a *app, folder *string) *cobra.Command {
-	return newDocuments(a, folder, "markdown", "Write a Markdown page for each event and topic", "catalogue", render.Markdown)
+	return newDocuments(a, folder, "markdown", "Write a Markdown page for each event and topic", "catalogue", pages.Markdown)
 }
 
 func newGenerateSite(a *app, folder *string) *cobra.Command {
-	return newDocuments(a, folder, "site", "Write the catalogue as a static HTML site", "site", render.Site)
+	return newDocuments(a, folder, "site", "Write the catalogue as a static HTML site", "site", pages.Site)
 }
 
-func (d *documents) run(write func(*contract.Catalogue, render.Info) (map[string][]byte, error)) error {
+func (d *documents) run(write func(*contract.Catalogue, pages.Info) (map[string][]byte, error)) error {
 	catalogue, err := loadContracts(*d.folder)
 	if err != nil {
+		return err
+	}
+	if d.info.Title, err = titleOf(catalogue, *d.folder, d.info.Title); err != nil {
 		return err
 	}
 	files, err := write(catalogue, d.info)
@@ -67,9 +72,18 @@ func (d *documents) run(write func(*contract.Catalogue, render.Info) (map[string
 		}
 	}
 	return d.print(written, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%d files written to %s, beginning with %s\n", len(written), d.out, filepath.Join(d.out, written[0]))
+		_, err := fmt.Fprintf(w, "%s written to %s, beginning with %s\n", render.Count(len(written), "file"), d.out, filepath.Join(d.out, written[0]))
 		return err
 	})
+}
+
+// titleOf is the title that was typed, the catalogue's own, or its folder's name.
+func titleOf(c *contract.Catalogue, folder, typed string) (string, error) {
+	if title := cmp.Or(typed, c.Title()); title != "" {
+		return title, nil
+	}
+	whole, err := filepath.Abs(folder)
+	return filepath.Base(whole), err
 }
 
 func writeBelow(folder, file string, text []byte) error {

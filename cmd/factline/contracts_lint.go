@@ -45,7 +45,7 @@ func (a *app) lintContracts(flags *reportFlags) error {
 	if err != nil || len(result.Findings) == 0 {
 		return err
 	}
-	return foundf("contracts lint --explain "+result.Findings[0].Rule, "contracts: %s", count(len(result.Findings), "finding"))
+	return foundf("contracts lint --explain "+result.Findings[0].Rule, "contracts: %s", render.Count(len(result.Findings), "finding"))
 }
 
 func lintReport(result lint.Result) report.Report {
@@ -75,8 +75,8 @@ func writeLint(w io.Writer, catalogue *contract.Catalogue, result lint.Result) e
 	if len(result.Findings) > 0 {
 		return printLines(w, result.Findings)
 	}
-	_, err := fmt.Fprintf(w, "%d rules hold for %s on %s%s\n", len(lint.Rules()), count(len(catalogue.Events()), "event"),
-		count(len(catalogue.Topics()), "topic"), word(len(result.Waived) > 0, fmt.Sprintf(", %d waived", len(result.Waived))))
+	_, err := fmt.Fprintf(w, "%d rules hold for %s on %s%s\n", len(lint.Rules()), render.Count(len(catalogue.Events()), "event"),
+		render.Count(len(catalogue.Topics()), "topic"), word(len(result.Waived) > 0, fmt.Sprintf(", %d waived", len(result.Waived))))
 	return err
 }
 

@@ -33,7 +33,7 @@ the registry holds already stays as it is, so the command may be run again.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&p.dryRun, "dry-run", false, "only say what is missing")
+	flags.BoolVar(&p.dryRun, "dry-run", false, "only say what is missing, and under which version it would be registered")
 	flags.StringVar(&p.user, "user", "", "user of the registry")
 	environment(flags, "user", "FACTLINE_REGISTRY_USER")
 	flags.StringVar(&p.password, "password", "", "its password; prefer the variable, which no list of processes shows")
@@ -82,10 +82,18 @@ func (p *push) client(address string) (*sr.Client, error) {
 	return sr.NewClient(options...)
 }
 
+// given is a number of the registry, or a dash where it gave none.
+func given(number int) any {
+	if number == 0 {
+		return "-"
+	}
+	return number
+}
+
 func writePushed(w io.Writer, report []registry.Pushed) error {
 	rows := render.NewTable("SUBJECT", "EVENT VERSION", "VERSION", "ID", "OUTCOME")
 	for _, r := range report {
-		rows.Row(r.Subject, r.EventVersion, r.Version, r.ID, string(r.Outcome))
+		rows.Row(r.Subject, r.EventVersion, given(r.Version), given(r.ID), string(r.Outcome))
 	}
 	return table(w, rows, "nothing was pushed")
 }

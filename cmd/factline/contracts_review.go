@@ -112,7 +112,7 @@ func (a *app) printReviews(flags *reportFlags, reviews []review.Review, text fun
 	if no == 0 {
 		return nil
 	}
-	return foundf("contracts lint --explain all", "contracts: %d of %s with a question answered no", no, count(len(reviews), "review"))
+	return foundf("contracts lint --explain all", "contracts: %d of %s with a question answered no", no, render.Count(len(reviews), "review"))
 }
 
 func reviewReport(reviews []review.Review) report.Report {
@@ -165,7 +165,7 @@ func writeBriefly(w io.Writer, reviews []review.Review) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s: %s; --all prints every answer with its evidence\n", count(len(reviews), "review"), answered(verdicts))
+	_, err := fmt.Fprintf(w, "%s: %s; --all prints every answer with its evidence\n", render.Count(len(reviews), "review"), answered(verdicts))
 	return err
 }
 

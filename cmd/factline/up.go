@@ -211,7 +211,7 @@ func (u *up) announce(s *stack.Stack, began time.Time) error {
 func parts(s *stack.Stack) []part {
 	st := s.State()
 	all := []part{
-		{"platform", st.HTTP, "a browser: pages /, /docs and /catalogue/index.html, schemas /registry/subjects, metrics /metrics"},
+		{"platform", st.HTTP, "a browser: pages /, /docs and /catalogue/, schemas /registry/subjects, metrics /metrics"},
 		{"Kafka, " + s.BrokerKind(), st.Brokers[0], "kafka-console-consumer.sh --bootstrap-server " + st.Brokers[0] + " --topic oms.order.events.v1 --from-beginning"},
 	}
 	host, port, _ := net.SplitHostPort(st.Postgres)

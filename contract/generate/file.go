@@ -2,6 +2,7 @@ package generate
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/format"
 	"regexp"
@@ -142,16 +143,9 @@ func (f *file) event(e *event) {
 }
 
 func (f *file) object(o *object) {
-	f.body.WriteString(comment("", o.name+": "+orElse(o.doc, "part of an event.")))
+	f.body.WriteString(comment("", o.name+": "+cmp.Or(o.doc, "part of an event.")))
 	f.structType(o)
 	f.methods(o)
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 func (f *file) structType(o *object) {
@@ -172,7 +166,7 @@ func (f *file) structType(o *object) {
 }
 
 func (f *file) enum(e *enum) {
-	f.body.WriteString(comment("", e.name+": "+orElse(e.doc, "one of a few values.")))
+	f.body.WriteString(comment("", e.name+": "+cmp.Or(e.doc, "one of a few values.")))
 	f.line("type %s string\n", e.name)
 	f.line("// The values of %s.\nconst (", e.name)
 	for _, v := range e.values {

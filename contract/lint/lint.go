@@ -66,7 +66,7 @@ func Rules() []Rule {
 		ownerDeclared(), keyJustified(), compaction(), retention(), classification(),
 		examples(), changelog(), agreement(), compatibility(), aggregateTopic(),
 		consumerDeclared(), consumerReads(), consumerMode(), groupName(), lowTrust(), sideEffects(),
-		personalData(), secrets(), headerOnly(), payloadTyped(), deprecation(), waiver(),
+		personalData(), secrets(), headerOnly(), payloadTyped(), deprecation(), undecided(), waiver(),
 	}
 	slices.SortFunc(rules, func(a, b Rule) int { return cmp.Compare(a.Name, b.Name) })
 	return rules

@@ -76,6 +76,10 @@ type planted struct {
 func plantedCases() []planted {
 	return []planted{
 		{name: "a name without a participle", rule: "event-past-tense", rename: [2]string{"BasketPaid", "BasketPayment"}, subject: "BasketPayment", message: "no fact in the past tense"},
+		{name: "a draft without a reason", rule: "undecided", edits: []edit{{paid + "event.yaml", "keyReason: All that happens", "keyReason: TBD, all that happens"}}, subject: "BasketPaid", message: "still to be written"},
+		{name: "a draft of a topic", rule: "undecided", edits: []edit{{basket, "description: ", "description: TBD "}}, subject: "shop.basket.events.v1", message: "still to be written"},
+		{name: "a draft of a field", rule: "undecided", edits: []edit{{opened + "v1.schema.json", `"shop": {`, `"shop": {"description": "TBD", `}}, subject: "BasketOpened", message: "description that is still to be written"},
+		{name: "a draft of a group", rule: "undecided", edits: []edit{{services, "purpose: ", "purpose: TBD "}}, subject: "basket-service", message: "still to be written"},
 		{name: "a name without a subject", rule: "event-past-tense", rename: [2]string{"BasketPaid", "Paid"}, subject: "Paid", message: "BasketPaid"},
 		{name: "a word that only looks like a participle", rule: "event-past-tense", rename: [2]string{"BasketPaid", "BasketNeed"}, subject: "BasketNeed", message: "participle"},
 		{name: "a command", rule: "event-command", rename: [2]string{"BasketPaid", "SubmitBasket"}, subject: "SubmitBasket", message: "BasketSubmitted"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -15,11 +16,13 @@ import (
 type Pushed struct {
 	// Subject is its name in the registry.
 	Subject string `json:"subject"`
-	// EventVersion is the version in the catalogue, Version and ID are those that
-	// the registry gave, 0 where it has none yet.
+	// EventVersion is the version in the catalogue.
 	EventVersion int `json:"eventVersion"`
-	Version      int `json:"version"`
-	ID           int `json:"id"`
+	// Version is the registry's, or the one that it would give where Outcome is
+	// missing, 0 where it refused.
+	Version int `json:"version"`
+	// ID is the registry's, 0 where it gave none: nobody knows the next.
+	ID int `json:"id"`
 	// Outcome is registered, present (the registry had it), missing (it would be
 	// registered) or refused.
 	Outcome Outcome `json:"outcome"`
@@ -62,8 +65,11 @@ func Push(ctx context.Context, client *sr.Client, c *contract.Catalogue, dryRun 
 	}
 	report := make([]Pushed, 0, len(all))
 	var refused []error
-	for _, e := range all {
+	for i, e := range all {
 		done, err := pushOne(ctx, client, e, dryRun)
+		if done.Outcome == Missing && i > 0 && report[i-1].Subject == e.subject && report[i-1].Outcome == Missing {
+			done.Version = report[i-1].Version + 1 // which would be there by then
+		}
 		if done.Outcome == "" {
 			return report, fmt.Errorf("registry: push version %d of %s: %w; check the address and the credentials, then push again", e.version, e.subject, err)
 		}
@@ -87,8 +93,7 @@ func pushOne(ctx context.Context, client *sr.Client, e entry, dryRun bool) (Push
 	case !isMissing(err):
 		return done, err
 	case dryRun:
-		done.Outcome = Missing
-		return done, nil
+		return wouldBe(ctx, client, done)
 	}
 	made, err := client.CreateSchema(ctx, e.subject, schema)
 	switch {
@@ -98,6 +103,16 @@ func pushOne(ctx context.Context, client *sr.Client, e entry, dryRun bool) (Push
 		done.Outcome = Refused
 	}
 	return done, err
+}
+
+// wouldBe adds the version that the registry would give.
+func wouldBe(ctx context.Context, client *sr.Client, done Pushed) (Pushed, error) {
+	versions, err := client.SubjectVersions(sr.WithParams(ctx, sr.ShowDeleted), done.Subject)
+	if err != nil && !isMissing(err) {
+		return done, err
+	}
+	done.Version, done.Outcome = slices.Max(append(versions, 0))+1, Missing
+	return done, nil
 }
 
 func isMissing(err error) bool {

@@ -241,6 +241,39 @@ func TestAPushRegistersWhatIsMissingOnce(t *testing.T) {
 	validatesExamples(t, e, held.Schema.Schema)
 }
 
+func TestADryRunSaysWhichVersionARegistryWouldGive(t *testing.T) {
+	t.Parallel()
+	c, fake := loadShop(t), srfake.New()
+	t.Cleanup(fake.Close)
+	cl := client(t, fake.URL())
+	dryRun := func() registry.Pushed {
+		t.Helper()
+		report, err := registry.Push(t.Context(), cl, c, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(report, func(p registry.Pushed) bool { return p.Subject == paid })
+		return report[at]
+	}
+	if got := dryRun(); got.Version != 1 || got.ID != 0 || got.Outcome != registry.Missing {
+		t.Errorf("in an empty registry it would be %+v", got)
+	}
+	for _, schema := range []string{`{"type":"object"}`, `{"type":"object","title":"another"}`} {
+		if _, err := cl.CreateSchema(t.Context(), paid, sr.Schema{Schema: schema, Type: sr.TypeJSON}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	would := dryRun()
+	report, err := registry.Push(t.Context(), cl, c, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(report, func(p registry.Pushed) bool { return p.Subject == paid })
+	if would.Version != 3 || report[at].Version != would.Version {
+		t.Errorf("behind two others it would be %+v and is %+v", would, report[at])
+	}
+}
+
 func TestAPushGoesOnAfterARefusalAndStopsWithoutARegistry(t *testing.T) {
 	t.Parallel()
 	c, fake := loadShop(t), srfake.New()

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,7 +12,7 @@ import (
 
 // Info heads a document.
 type Info struct {
-	// Title is the name of what the catalogue belongs to.
+	// Title is the name of what the catalogue belongs to. Default the catalogue's.
 	Title string
 	// Version is the version of the catalogue, in whatever form its owner counts.
 	Version string
@@ -36,12 +37,13 @@ const (
 func AsyncAPI(c *contract.Catalogue, info Info) ([]byte, error) {
 	d := asyncAPI{
 		AsyncAPI: asyncAPIVersion, DefaultContentType: jsonContent,
-		Info:     asyncInfo{info.Title, info.Version, "Events, who owns them and who reads them. Written from the contracts; change those."},
+		Info:     asyncInfo{cmp.Or(info.Title, c.Title()), info.Version, "Events, who owns them and who reads them. Written from the contracts; change those."},
 		Channels: map[string]channel{}, Operations: map[string]operation{},
 		Components: components{Schemas: map[string]any{"headers": headersSchema()}, Messages: map[string]message{}},
 	}
+	named := schemas{d.Components.Schemas, map[string]string{}}
 	for _, e := range c.Events() {
-		if err := d.addMessage(c, e); err != nil {
+		if err := d.addMessage(c, e, named); err != nil {
 			return nil, fmt.Errorf("render: write %s as AsyncAPI: %w", e.SchemaRef(), err)
 		}
 	}
@@ -131,8 +133,8 @@ func tags(names ...string) []tag {
 
 func messageName(e *contract.Event) string { return fmt.Sprintf("%s.v%d", e.Type, e.Version) }
 
-func (d *asyncAPI) addMessage(c *contract.Catalogue, e *contract.Event) error {
-	schema, err := addSchemas(c, e, d.Components.Schemas)
+func (d *asyncAPI) addMessage(c *contract.Catalogue, e *contract.Event, named schemas) error {
+	schema, err := addSchemas(c, e, named)
 	if err != nil {
 		return err
 	}

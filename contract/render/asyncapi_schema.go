@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -33,9 +34,29 @@ func headersSchema() any {
 	}
 }
 
+// schemas are the components of a document, and which location has which name.
+type schemas struct {
+	named map[string]any
+	names map[string]string
+}
+
+// nameFor returns the name of a location, and whether it had one. Locations that
+// read the same once what a component may not hold is taken out are numbered.
+func (s schemas) nameFor(location, wish string) (name string, known bool) {
+	if name, known = s.names[location]; known {
+		return name, true
+	}
+	name = cmp.Or(wish, "schema")
+	for n := 2; s.named[name] != nil; n++ {
+		name = fmt.Sprintf("%s.%d", wish, n)
+	}
+	s.names[location] = name
+	return name, false
+}
+
 // addSchemas adds the schema of an event and all it refers to, and returns its
 // name among the components.
-func addSchemas(c *contract.Catalogue, e *contract.Event, to map[string]any) (string, error) {
+func addSchemas(c *contract.Catalogue, e *contract.Event, to schemas) (string, error) {
 	text, _ := c.Bundle(e.SchemaRef())
 	var root map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -54,7 +75,7 @@ func addSchemas(c *contract.Catalogue, e *contract.Event, to map[string]any) (st
 type translator struct {
 	base string
 	docs map[string]any // by $id
-	to   map[string]any
+	to   schemas
 }
 
 func (t *translator) index(root map[string]any) {
@@ -70,10 +91,10 @@ func (t *translator) index(root map[string]any) {
 
 var unfit = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// name makes types.schema.json#/$defs/id to types.id.
-func (t *translator) name(location string) string {
+// wish makes types.schema.json#/$defs/id to types.id.
+func (t *translator) wish(location string) string {
 	location = strings.TrimPrefix(location, t.base)
-	file, fragment, _ := strings.Cut(location, "#") // its encoding keeps names apart
+	file, fragment, _ := strings.Cut(location, "#")
 	file = strings.TrimPrefix(strings.TrimSuffix(file, ".schema.json"), "events/")
 	fragment = strings.TrimPrefix(strings.TrimPrefix(fragment, "/$defs/"), "/")
 	return strings.Trim(unfit.ReplaceAllString(path.Join(file, fragment), "."), ".")
@@ -81,8 +102,8 @@ func (t *translator) name(location string) string {
 
 // component adds the schema at a location once and returns its name.
 func (t *translator) component(location string) (string, error) {
-	name := t.name(location)
-	if _, known := t.to[name]; known {
+	name, known := t.to.nameFor(location, t.wish(location))
+	if known {
 		return name, nil
 	}
 	document, at := pointer.Cut(location)
@@ -90,9 +111,9 @@ func (t *translator) component(location string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%s: nothing is there, or it is named by an anchor, which this document has no words for", location)
 	}
-	t.to[name] = true // a schema may refer to itself
+	t.to.named[name] = true // a schema may refer to itself
 	schema, err := t.schema(node, document)
-	t.to[name] = schema
+	t.to.named[name] = schema
 	return name, err
 }
 

@@ -57,6 +57,7 @@ type eventReader struct {
 type example struct{ Name, Text string }
 
 func newBook(c *contract.Catalogue, info Info) *book {
+	info.Title = cmp.Or(info.Title, c.Title())
 	b := &book{Info: info, Services: c.Services(), Events: eventPages(c)}
 	for _, t := range c.Topics() {
 		page := &topicPage{Topic: t, Derived: append(t.RetryTopics(), t.DeadLetters()), Readers: readersOf(c, t.Name)}

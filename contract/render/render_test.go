@@ -261,6 +261,60 @@ func TestAsyncAPIFollowsReferencesToAnyName(t *testing.T) {
 	}
 }
 
+// Two definitions whose names differ in what a component's name may not hold were
+// one schema, that of the first.
+func TestAsyncAPIKeepsDefinitionsApart(t *testing.T) {
+	t.Parallel()
+	const file = "events/shop.basket.events/BasketPaid/v1.schema.json"
+	names := []string{"a b", "a.20b", "a.b", "a~1b", "a%b", "ß", "ü", "", "2", "a.b.2"}
+	var defs, fields strings.Builder
+	for i, name := range names {
+		pointed := strings.NewReplacer("~1", "/").Replace(name)
+		fmt.Fprintf(&defs, `%q: {"title": "definition %d"},`, pointed, i)
+		fmt.Fprintf(&fields, `"extra%d": {"$ref": %q}, `, i, "#/$defs/"+strings.ReplaceAll(name, "%", "%25"))
+	}
+	c := shop(t, file, `"$ref":`, `"$defs": {`+strings.TrimSuffix(defs.String(), ",")+`}, "$ref":`, `"basketId": {`, fields.String()+`"basketId": {`)
+	text, err := render.AsyncAPI(c, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct{ Schemas map[string]map[string]any }
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(doc.Components.Schemas["shop.basket.events.BasketPaid.v1"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range names {
+		ref := regexp.MustCompile(fmt.Sprintf(`"extra%d":\{"\$ref":"#/components/schemas/([A-Za-z0-9._-]+)"`, i)).FindSubmatch(payload)
+		if ref == nil || doc.Components.Schemas[string(ref[1])]["title"] != fmt.Sprintf("definition %d", i) {
+			t.Errorf("%q leads to %s", names[i], ref)
+		}
+	}
+}
+
+// The title is the catalogue's where none is given.
+func TestADocumentBearsTheCataloguesTitle(t *testing.T) {
+	t.Parallel()
+	c := shop(t, "services.yaml", "services:", "title: A shop\nservices:")
+	for name, form := range map[string]func(*contract.Catalogue, render.Info) (map[string][]byte, error){
+		"README.md": render.Markdown, "index.html": render.Site,
+		"asyncapi.json": func(c *contract.Catalogue, info render.Info) (map[string][]byte, error) {
+			text, err := render.AsyncAPI(c, info)
+			return map[string][]byte{"asyncapi.json": text}, err
+		},
+	} {
+		for want, info := range map[string]render.Info{"A shop": {}, "A platform": info} {
+			if files, err := form(c, info); err != nil || !strings.Contains(string(files[name]), want) {
+				t.Errorf("%s is not titled %q (%v)", name, want, err)
+			}
+		}
+	}
+}
+
 func TestAsyncAPIWritesSchemasInItsOwnLanguage(t *testing.T) {
 	t.Parallel()
 	const file = "events/shop.basket.events/BasketPaid/v1.schema.json"

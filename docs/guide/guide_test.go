@@ -115,14 +115,15 @@ func (r reader) write(t *testing.T, path, body string) {
 	}
 }
 
+// commands are lines that begin with a dollar, with those that a backslash adds.
+var commands = regexp.MustCompile(`(?m)^\$ (?:.*\\\n)*.*\n`)
+
 // follow types the commands of a block and returns it with what they print.
 func (r reader) follow(t *testing.T, body string) string {
 	t.Helper()
 	var seen strings.Builder
-	for line := range strings.Lines(body) {
-		if command, ok := strings.CutPrefix(line, "$ "); ok {
-			seen.WriteString(line + r.output(t, command))
-		}
+	for _, lines := range commands.FindAllString(body, -1) {
+		seen.WriteString(lines + r.output(t, strings.TrimPrefix(lines, "$ ")))
 	}
 	return seen.String()
 }

@@ -78,8 +78,9 @@ func Rooms() map[string]Room {
 
 		"docs":               {},
 		"internal/archtest":  {},
-		"internal/docgen":    {Imports: append([]string{"internal/archtest", "platform"}, library...)},
-		"internal/eventgen":  {Imports: []string{"contract", "platform"}},
+		"internal/docgen":    {Imports: append([]string{"internal/archtest", "internal/generated", "platform"}, library...)},
+		"internal/eventgen":  {Imports: []string{"contract", "internal/generated", "platform"}},
+		"internal/generated": {},
 		"internal/mutants":   {},
 		"internal/withkafka": {Imports: []string{"internal/devstack"}},
 	}

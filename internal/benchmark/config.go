@@ -1,6 +1,7 @@
 package benchmark
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,11 +54,11 @@ type Config struct {
 
 // WithDefaults returns c with every unset field at its default.
 func (c Config) WithDefaults() Config {
-	c.Events = or(c.Events, 300_000)
-	c.Runs = or(c.Runs, 3)
-	c.WarmupEvents = or(c.WarmupEvents, max(c.Events/4, 1))
-	c.LatencySeconds = or(c.LatencySeconds, 10)
-	c.SnapshotSeconds = or(c.SnapshotSeconds, 10)
+	c.Events = cmp.Or(c.Events, 300_000)
+	c.Runs = cmp.Or(c.Runs, 3)
+	c.WarmupEvents = cmp.Or(c.WarmupEvents, max(c.Events/4, 1))
+	c.LatencySeconds = cmp.Or(c.LatencySeconds, 10)
+	c.SnapshotSeconds = cmp.Or(c.SnapshotSeconds, 10)
 	if c.PublishedRows == nil {
 		c.PublishedRows = []int{1_000_000, 5_000_000}
 	}
@@ -87,12 +88,4 @@ func (c Config) validate() error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,13 +16,11 @@ import (
 
 	"factline.dev/contract"
 	"factline.dev/contract/generate"
+	"factline.dev/internal/generated"
 	"factline.dev/platform/contracts"
 )
 
 //go:generate go run . -root ../..
-
-// errOutdated: a file differs from what the contracts say.
-var errOutdated = errors.New("eventgen: event types are out of date; run: go run ./internal/eventgen")
 
 func main() {
 	root := flag.String("root", ".", "folder of go.mod")
@@ -31,7 +28,8 @@ func main() {
 	flag.Parse()
 	if err := run(*root, *check); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		if errors.Is(err, errOutdated) {
+		if errors.Is(err, generated.ErrOutdated) {
+			fmt.Fprintln(os.Stderr, "go run ./internal/eventgen")
 			os.Exit(3)
 		}
 		os.Exit(1)
@@ -52,10 +50,10 @@ func run(root string, check bool) error {
 	if err != nil {
 		return err
 	}
-	var outdated error
+	var files []generated.File
 	for _, cfg := range services() {
 		cfg.Unexported, cfg.Decimal = true, "factline.dev/platform/internal/money.Amount"
-		folder := filepath.Join(root, "platform", "internal", cfg.WithDefaults().Package)
+		folder := filepath.Join("platform", "internal", cfg.WithDefaults().Package)
 		for name, write := range map[string]func(*contract.Catalogue, generate.Config) ([]byte, error){
 			"event_gen.go": generate.Go, "contract_gen_test.go": generate.Tests,
 		} {
@@ -63,23 +61,8 @@ func run(root string, check bool) error {
 			if err != nil {
 				return err
 			}
-			outdated = errors.Join(outdated, place(filepath.Join(folder, name), text, check))
+			files = append(files, generated.File{Path: filepath.Join(folder, name), Text: text})
 		}
 	}
-	return outdated
-}
-
-// place writes a file, or says that it is out of date.
-func place(path string, text []byte, check bool) error {
-	old, err := os.ReadFile(path)
-	switch {
-	case err == nil && bytes.Equal(old, text):
-		return nil
-	case check:
-		return errors.Join(fmt.Errorf("eventgen: %s is out of date", path), errOutdated)
-	}
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		return fmt.Errorf("eventgen: write %s: %w", path, err)
-	}
-	return nil
+	return generated.Place(root, files, check)
 }

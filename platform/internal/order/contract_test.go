@@ -2,12 +2,14 @@ package order
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"factline.dev/consumer"
+	"factline.dev/contract"
 	"factline.dev/contracttest"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
@@ -21,7 +23,7 @@ func contractConsumers() map[string]contracttest.Subject {
 			t.Helper()
 			b := setup(t)
 			c := b.consumer(t, QuoteGroup, b.quoteSubscription())
-			c.Rejected = map[string]string{"QuoteAccepted": "an example made for another quote cannot carry the hash of what was offered"}
+			c.Sample, c.Before = offered, b.approvedBefore(t)
 			return c
 		}},
 		OrderGroup: {Consumer: func(t *testing.T) contracttest.Consumer {
@@ -47,6 +49,46 @@ func (b bundle) consumer(t *testing.T, group string, s consumer.Subscription) co
 			Group: group, Service: Name, Pool: b.pool, Brokers: kafka.Addrs(), Outbox: b.outbox, Contracts: b.host.Contracts,
 			Subscriptions: []consumer.Subscription{s},
 		},
+	}
+}
+
+// offered gives an acceptance the hash of what it accepts.
+func offered(e *contract.Event, payload json.RawMessage) (json.RawMessage, error) {
+	if e.Type != "QuoteAccepted" {
+		return payload, nil
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(payload, &fields); err != nil {
+		return nil, err
+	}
+	q, err := acceptanceIn(payload)
+	if err != nil {
+		return nil, err
+	}
+	if fields["commercialSnapshotHash"], err = q.snapshotHash(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
+}
+
+func acceptanceIn(payload json.RawMessage) (acceptedQuote, error) {
+	var p quoteAccepted
+	err := json.Unmarshal(payload, &p)
+	return accepted(p), err
+}
+
+// approvedBefore approves the quote that an acceptance is about.
+func (b bundle) approvedBefore(t *testing.T) func(context.Context, *pgxpool.Pool, envelope.Raw) error {
+	t.Helper()
+	return func(_ context.Context, _ *pgxpool.Pool, e envelope.Raw) error {
+		if e.EventType != "QuoteAccepted" {
+			return nil
+		}
+		q, err := acceptanceIn(e.Payload)
+		if err == nil {
+			b.approve(t, q)
+		}
+		return err
 	}
 }
 

@@ -98,7 +98,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(recorder, r)
 }
 
-func clean(p string) bool { return p == path.Clean(p) }
+// clean takes the path of a page and that of a folder.
+func clean(p string) bool {
+	c := path.Clean(p)
+	return p == c || c != "/" && p == c+"/"
+}
 
 func (s *Server) unmatched(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	probe := &statusWriter{ResponseWriter: discard{http.Header{}}}

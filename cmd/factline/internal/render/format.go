@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -33,6 +34,14 @@ func Duration(d time.Duration) string {
 		return fmt.Sprintf("%dd", int(d.Hours())/24)
 	}
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// Count is a number of things, such as "1 finding" and "2 findings".
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 // Bytes is n with a binary unit: 512 B, 1.5 KiB, 256.0 MiB.

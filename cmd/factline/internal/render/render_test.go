@@ -106,8 +106,13 @@ func TestTableOfNumbers(t *testing.T) {
 	}
 }
 
-func TestDurationAndBytes(t *testing.T) {
+func TestDurationBytesAndCount(t *testing.T) {
 	t.Parallel()
+	for n, want := range map[int]string{0: "0 findings", 1: "1 finding", 2: "2 findings"} {
+		if got := render.Count(n, "finding"); got != want {
+			t.Errorf("Count(%d) = %s, want %s", n, got, want)
+		}
+	}
 	for d, want := range map[time.Duration]string{
 		0: "0ms", 340 * time.Millisecond: "340ms", 2400 * time.Millisecond: "2.4s", 185 * time.Second: "3m05s",
 		130 * time.Minute: "2h10m", 99 * time.Hour: "4d3h", 365 * 24 * time.Hour: "365d", -time.Second: "-1.0s",

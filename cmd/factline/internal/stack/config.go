@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -67,20 +68,12 @@ func (c Config) WithDefaults() (Config, error) {
 		return c, fmt.Errorf("stack: find folder %s: %w", c.Folder, err)
 	}
 	c.Folder = folder
-	c.PostgresPort = or(c.PostgresPort, DefaultPostgresPort)
-	c.BrokerPort = or(c.BrokerPort, DefaultBrokerPort)
-	c.HTTP = or(c.HTTP, DefaultHTTP)
-	c.LineDelay = or(c.LineDelay, 200*time.Millisecond)
-	c.LeaseTTL = or(c.LeaseTTL, 2*time.Second)
+	c.PostgresPort = cmp.Or(c.PostgresPort, DefaultPostgresPort)
+	c.BrokerPort = cmp.Or(c.BrokerPort, DefaultBrokerPort)
+	c.HTTP = cmp.Or(c.HTTP, DefaultHTTP)
+	c.LineDelay = cmp.Or(c.LineDelay, 200*time.Millisecond)
+	c.LeaseTTL = cmp.Or(c.LeaseTTL, 2*time.Second)
 	return c, nil
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // ConfigError lists what is wrong with the flags that made a [Config].
