@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"factline.dev/contract"
+	"factline.dev/contract/compat"
 )
 
 // record judges what changed in an event's ownership record.
@@ -153,7 +154,7 @@ func (c *checker) successor(older, e *contract.Event) {
 }
 
 func (c *checker) beside(older, e *contract.Event) error {
-	was, is := payloadOf(c.now.FS, older), payloadOf(c.now.FS, e)
+	was, is := compat.NewFolder(payloadOf(c.now.FS, older)), compat.NewFolder(payloadOf(c.now.FS, e))
 	result, err := c.compare(was, payloadFile(older), is, payloadFile(e))
 	if err != nil {
 		return err
