@@ -23,7 +23,7 @@ const maxShapes = 4096
 func shapeOf(schema *jsonschema.Schema) *shape {
 	c := &shaper{
 		ids: map[*jsonschema.Schema]int{}, shapes: map[string]*shape{},
-		patterns: map[*regexp.Regexp]*wire.Pattern{}, never: &jsonschema.Schema{Bool: new(bool)},
+		patterns: map[*regexp.Regexp]*wire.Pattern{}, never: &jsonschema.Schema{Bool: new(bool)}, unsayable: unsayable(),
 	}
 	visits := map[*jsonschema.Schema]visit{}
 	for _, s := range reachable(schema) {
@@ -43,6 +43,18 @@ type shaper struct {
 	patterns map[*regexp.Regexp]*wire.Pattern
 	never    *jsonschema.Schema
 	lost     bool // something turned up that a shape cannot say
+	// unsayable are the fields of a schema that a shape cannot say.
+	unsayable []int
+}
+
+func unsayable() (fields []int) {
+	t := reflect.TypeFor[jsonschema.Schema]()
+	for i := range t.NumField() {
+		if field := t.Field(i); field.IsExported() && !sayable(field.Name) {
+			fields = append(fields, i)
+		}
+	}
+	return fields
 }
 
 type visit uint8
@@ -78,12 +90,12 @@ func inPlace(s *jsonschema.Schema) []*jsonschema.Schema {
 }
 
 // plain reports whether the schema itself uses nothing but what a shape can say.
-// It asks for every field that is set, so that a keyword which the validator
-// learns one day is unknown here.
+// It asks for every field that is not sayable, so that a keyword which the
+// validator learns one day is unknown here.
 func (c *shaper) plain(s *jsonschema.Schema) bool {
 	v := reflect.ValueOf(s).Elem()
-	for i := range v.NumField() {
-		if field := v.Type().Field(i); field.IsExported() && !v.Field(i).IsZero() && !sayable(field.Name) {
+	for _, i := range c.unsayable {
+		if !v.Field(i).IsZero() {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -43,12 +44,15 @@ func openAgainst(ctx context.Context, folder string, flags againstFlags) (agains
 	case folder == "":
 		return against{}, usagef("--folder: it is missing; name a folder under version control, the built-in contracts have no history")
 	}
-	catalogue, err := loadContracts(folder)
-	if err != nil {
-		return against{}, err
-	}
-	tree, err := gitfs.Open(ctx, folder, ref)
+	var catalogue *contract.Catalogue
+	var broken error
+	var loading sync.WaitGroup
+	loading.Go(func() { catalogue, broken = loadContracts(folder) })
+	tree, old, err := openTree(ctx, folder, ref)
+	loading.Wait()
 	switch {
+	case broken != nil:
+		return against{}, broken
 	case errors.Is(err, gitfs.ErrNoRef):
 		return against{}, usagef("--against: %w; fetch it first, a shallow clone has few", err)
 	case errors.Is(err, gitfs.ErrNoRepository):
@@ -56,15 +60,22 @@ func openAgainst(ctx context.Context, folder string, flags againstFlags) (agains
 	case err != nil:
 		return against{}, err
 	}
-	a := against{ref: ref, tree: tree, old: policy.State{FS: tree.FS}, now: policy.State{FS: os.DirFS(folder), Catalogue: catalogue}}
-	switch {
-	case a.isNew() && !flags.isNew:
+	a := against{ref: ref, tree: tree, old: policy.State{FS: tree.FS, Catalogue: old}, now: policy.State{FS: os.DirFS(folder), Catalogue: catalogue}}
+	if a.isNew() && !flags.isNew {
 		return against{}, usagef("--folder: %s did not exist at %s, so that nothing can be compared; if it was moved, check before you move it; if it is new, add --new", folder, ref)
-	case a.isNew():
-		return a, nil
-	}
-	if a.old.Catalogue, err = contract.Load(tree.FS); err != nil {
-		return against{}, fmt.Errorf("contracts: read %s as it was at %s: %w", folder, ref, err)
 	}
 	return a, nil
+}
+
+// openTree reads the folder as it was; the catalogue is nil where there was none.
+func openTree(ctx context.Context, folder, ref string) (gitfs.Tree, *contract.Catalogue, error) {
+	tree, err := gitfs.Open(ctx, folder, ref)
+	if err != nil || tree.Files == 0 {
+		return tree, nil, err
+	}
+	old, err := contract.Load(tree.FS)
+	if err != nil {
+		return tree, nil, fmt.Errorf("contracts: read %s as it was at %s: %w", folder, ref, err)
+	}
+	return tree, old, nil
 }

@@ -115,8 +115,7 @@ func (q requirement) place() string {
 // normalized returns the schemas as the engine reads them, or what keeps it from
 // reading them.
 func normalized(writer, reader *Schema, o Options) (from, to *jsonschema.Schema, lost string) {
-	w := &normalizer{root: writer, options: o, copies: map[*jsonschema.Schema]*jsonschema.Schema{}}
-	r := &normalizer{root: reader, options: o, copies: map[*jsonschema.Schema]*jsonschema.Schema{}}
+	w, r := normalizerOf(writer, o), normalizerOf(reader, o)
 	from, to = w.schema(writer.compiled), r.schema(reader.compiled)
 	switch {
 	case w.lost != "":

@@ -1,12 +1,14 @@
 package compat
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -30,26 +32,20 @@ func newForms() *forms {
 // its own words differs, and so does what has a part that differs.
 func (f *forms) add(roots ...*jsonschema.Schema) {
 	all := reachable(roots)
-	labels := make([]string, len(all))
-	at := map[*jsonschema.Schema]int{}
-	children := make([][]*jsonschema.Schema, len(all))
+	at := make(map[*jsonschema.Schema]int, len(all))
 	for i, s := range all {
-		labels[i], children[i] = describe(s)
 		at[s] = i
 	}
-	colors, classes := numbered(labels)
-	for {
-		keys := make([]string, len(all))
-		for i := range all {
-			keys[i] = key(fmt.Sprint(colors[i]), children[i], func(s *jsonschema.Schema) int { return colors[at[s]] })
+	labels := make([][]byte, len(all))
+	parts := make([][]int, len(all))
+	for i, s := range all {
+		label, children := describe(s)
+		labels[i], parts[i] = label, make([]int, len(children))
+		for j, c := range children {
+			parts[i][j] = at[c]
 		}
-		next, n := numbered(keys)
-		colors = next
-		if n == classes {
-			break
-		}
-		classes = n
 	}
+	colors, classes := refine(labels, parts)
 	first := make([]int, classes)
 	for i, s := range all {
 		color := colors[i]
@@ -60,32 +56,50 @@ func (f *forms) add(roots ...*jsonschema.Schema) {
 		f.numbers[s] = first[color]
 	}
 	for i, s := range all {
-		f.byKey[key(labels[i], children[i], f.of)] = f.numbers[s]
-	}
-}
-
-func numbered(keys []string) (numbers []int, n int) {
-	seen := map[string]int{}
-	numbers = make([]int, len(keys))
-	for i, k := range keys {
-		at, ok := seen[k]
-		if !ok {
-			at = len(seen)
-			seen[k] = at
+		key := labels[i]
+		for _, part := range parts[i] {
+			key = appendPart(key, f.numbers[all[part]])
 		}
-		numbers[i] = at
+		f.byKey[string(key)] = f.numbers[s]
 	}
-	return numbers, len(seen)
 }
 
-func key(label string, children []*jsonschema.Schema, of func(*jsonschema.Schema) int) string {
-	var b strings.Builder
-	b.WriteString(label)
-	for _, c := range children {
-		fmt.Fprintf(&b, "|%d", of(c))
+// refine gives alike what has the same label and the same parts.
+func refine(labels [][]byte, parts [][]int) (colors []int, classes int) {
+	colors, next := make([]int, len(labels)), make([]int, len(labels))
+	seen := colorsOf{}
+	for i, label := range labels {
+		colors[i] = seen.color(label)
 	}
-	return b.String()
+	var key []byte
+	for classes != len(seen) {
+		classes = len(seen)
+		seen = colorsOf{}
+		for i, color := range colors {
+			key = strconv.AppendInt(key[:0], int64(color), 10)
+			for _, part := range parts[i] {
+				key = appendPart(key, colors[part])
+			}
+			next[i] = seen.color(key)
+		}
+		colors, next = next, colors
+	}
+	return colors, classes
 }
+
+// colorsOf numbers keys in the order in which they come.
+type colorsOf map[string]int
+
+func (c colorsOf) color(key []byte) int {
+	n, ok := c[string(key)]
+	if !ok {
+		n = len(c)
+		c[string(key)] = n
+	}
+	return n
+}
+
+func appendPart(key []byte, n int) []byte { return strconv.AppendInt(append(key, '|'), int64(n), 10) }
 
 // of returns the number of a schema, a new one for a schema that was made of
 // others.
@@ -93,13 +107,15 @@ func (f *forms) of(s *jsonschema.Schema) int {
 	if n, ok := f.numbers[s]; ok {
 		return n
 	}
-	label, children := describe(s)
-	k := key(label, children, f.of)
-	n, ok := f.byKey[k]
+	key, children := describe(s)
+	for _, c := range children {
+		key = appendPart(key, f.of(c))
+	}
+	n, ok := f.byKey[string(key)]
 	if !ok {
 		f.schemas = append(f.schemas, s)
 		n = len(f.schemas) - 1
-		f.byKey[k] = n
+		f.byKey[string(key)] = n
 	}
 	f.numbers[s] = n
 	return n
@@ -127,7 +143,7 @@ const manyMembers = 8
 func isOnlyEnum(s *jsonschema.Schema) bool {
 	own, _ := describe(s)
 	only, _ := describe(&jsonschema.Schema{Enum: s.Enum})
-	return own == only
+	return bytes.Equal(own, only)
 }
 
 func reachable(roots []*jsonschema.Schema) []*jsonschema.Schema {
@@ -142,113 +158,149 @@ func reachable(roots []*jsonschema.Schema) []*jsonschema.Schema {
 		}
 		seen[s] = true
 		all = append(all, s)
-		_, children := describe(s)
-		todo = append(todo, children...)
+		eachPart(s, func(_, _ string, part *jsonschema.Schema) { todo = append(todo, part) })
 	}
 	return all
 }
 
 // describe returns what a schema says itself, and the schemas that it says the
 // rest with, in the order in which the label names them.
-func describe(s *jsonschema.Schema) (string, []*jsonschema.Schema) {
-	d := &description{}
-	d.values(s)
-	for _, part := range []struct {
-		name string
-		s    *jsonschema.Schema
-	}{
-		{"ref", s.Ref},
-		{"not", s.Not},
-		{"if", s.If},
-		{"then", s.Then},
-		{"else", s.Else},
-		{"names", s.PropertyNames},
-		{"unevaluatedProperties", s.UnevaluatedProperties},
-		{"items", s.Items2020},
-		{"contains", s.Contains},
-		{"unevaluatedItems", s.UnevaluatedItems},
-	} {
-		if part.s != nil {
-			d.part(part.name, part.s)
+func describe(s *jsonschema.Schema) (own []byte, children []*jsonschema.Schema) {
+	l := ownWords(s)
+	eachPart(s, func(word, name string, part *jsonschema.Schema) {
+		l = append(append(l, ';'), word...)
+		if name != "" {
+			l = strconv.AppendQuote(l, name)
+		}
+		children = append(children, part)
+	})
+	return l, children
+}
+
+// eachPart goes through the schemas that a schema says a part of what it says
+// with, always in the same order.
+func eachPart(s *jsonschema.Schema, visit func(word, name string, part *jsonschema.Schema)) {
+	one := func(word string, part *jsonschema.Schema) {
+		if part != nil {
+			visit(word, "", part)
 		}
 	}
-	d.list("allOf", s.AllOf)
-	d.list("anyOf", s.AnyOf)
-	d.list("oneOf", s.OneOf)
-	d.list("prefix", s.PrefixItems)
+	list := func(word string, parts []*jsonschema.Schema) {
+		for _, part := range parts {
+			visit(word, "", part)
+		}
+	}
+	one("ref", s.Ref)
+	one("not", s.Not)
+	one("if", s.If)
+	one("then", s.Then)
+	one("else", s.Else)
+	one("names", s.PropertyNames)
+	one("unevaluatedProperties", s.UnevaluatedProperties)
+	one("items", s.Items2020)
+	one("contains", s.Contains)
+	one("unevaluatedItems", s.UnevaluatedItems)
+	list("allOf", s.AllOf)
+	list("anyOf", s.AnyOf)
+	list("oneOf", s.OneOf)
+	list("prefix", s.PrefixItems)
 	for _, name := range sortedNames(s.Properties) {
-		d.part("property", s.Properties[name], name)
+		visit("property:", name, s.Properties[name])
 	}
 	for _, re := range sortedPatterns(s.PatternProperties) {
-		d.part("pattern", s.PatternProperties[re], re.String())
+		visit("pattern:", re.String(), s.PatternProperties[re])
 	}
 	for _, name := range sortedNames(s.DependentSchemas) {
-		d.part("dependent", s.DependentSchemas[name], name)
+		visit("dependent:", name, s.DependentSchemas[name])
 	}
 	if additional, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
-		d.part("additional", additional)
-	}
-	return d.label.String(), d.children
-}
-
-type description struct {
-	label    strings.Builder
-	children []*jsonschema.Schema
-}
-
-func (d *description) part(word string, s *jsonschema.Schema, names ...string) {
-	fmt.Fprintf(&d.label, ";%s%q", word, names)
-	d.children = append(d.children, s)
-}
-
-func (d *description) list(word string, all []*jsonschema.Schema) {
-	for _, s := range all {
-		d.part(word, s)
+		visit("additional", "", additional)
 	}
 }
 
-func (d *description) value(word string, is bool, value func() any) {
-	if is {
-		fmt.Fprintf(&d.label, ";%s=%v", word, value())
+// label is what a schema says in its own words, however they were written.
+type label []byte
+
+func (l *label) say(word, value string) {
+	*l = append(append(append(append(*l, ';'), word...), '='), value...)
+}
+
+func (l *label) count(word string, n *int) {
+	if n != nil {
+		l.say(word, strconv.Itoa(*n))
 	}
 }
 
-func (d *description) values(s *jsonschema.Schema) {
-	d.value("bool", s.Bool != nil, func() any { return *s.Bool })
-	d.value("type", s.Types != nil, func() any { return *s.Types })
-	d.value("enum", s.Enum != nil, func() any { return canonicals(s.Enum.Values) })
-	d.value("const", s.Const != nil, func() any { return canonical(*s.Const) })
-	d.value("format", s.Format != nil, func() any { return s.Format.Name })
-	d.counts(s)
-	for _, bound := range []struct {
-		word string
-		at   *big.Rat
-	}{{"minimum", s.Minimum}, {"maximum", s.Maximum}, {"over", s.ExclusiveMinimum}, {"under", s.ExclusiveMaximum}, {"multiple", s.MultipleOf}} {
-		d.value(bound.word, bound.at != nil, func() any { return bound.at.RatString() })
+func (l *label) bound(word string, at *big.Rat) {
+	if at != nil {
+		l.say(word, at.RatString())
 	}
-	d.value("pattern", s.Pattern != nil, func() any { return fmt.Sprintf("%q", s.Pattern) })
-	d.value("required", len(s.Required) > 0, func() any { return fmt.Sprintf("%q", sortedSet(s.Required)) })
-	d.value("unique", s.UniqueItems, func() any { return true })
+}
+
+func ownWords(s *jsonschema.Schema) label {
+	var l label
+	if s.Bool != nil {
+		l.say("bool", strconv.FormatBool(*s.Bool))
+	}
+	if s.Types != nil {
+		l.say("type", strconv.Itoa(int(*s.Types)))
+	}
+	if s.Enum != nil {
+		l.say("enum", strings.Join(canonicals(s.Enum.Values), " "))
+	}
+	if s.Const != nil {
+		l.say("const", canonical(*s.Const))
+	}
+	if s.Format != nil {
+		l.say("format", s.Format.Name)
+	}
+	if s.Pattern != nil {
+		l.say("pattern", strconv.Quote(s.Pattern.String()))
+	}
+	if len(s.Required) > 0 {
+		l.say("required", fmt.Sprintf("%q", sortedSet(s.Required)))
+	}
+	if s.UniqueItems {
+		l.say("unique", "true")
+	}
 	for _, name := range sortedNames(s.DependentRequired) {
-		d.value("dependent", true, func() any { return fmt.Sprintf("%q:%q", name, sortedSet(s.DependentRequired[name])) })
+		l.say("dependent", fmt.Sprintf("%q:%q", name, sortedSet(s.DependentRequired[name])))
 	}
+	l.numbers(s)
+	return l
 }
 
-func (d *description) counts(s *jsonschema.Schema) {
-	for i, n := range []*int{
-		s.MinLength, s.MaxLength, s.MinItems, s.MaxItems, s.MinProperties, s.MaxProperties, s.MinContains, s.MaxContains,
-	} {
-		d.value(fmt.Sprint("n", i), n != nil, func() any { return *n })
-	}
+func (l *label) numbers(s *jsonschema.Schema) {
+	l.bound("minimum", s.Minimum)
+	l.bound("maximum", s.Maximum)
+	l.bound("over", s.ExclusiveMinimum)
+	l.bound("under", s.ExclusiveMaximum)
+	l.bound("multiple", s.MultipleOf)
+	l.count("minLength", s.MinLength)
+	l.count("maxLength", s.MaxLength)
+	l.count("minItems", s.MinItems)
+	l.count("maxItems", s.MaxItems)
+	l.count("minProperties", s.MinProperties)
+	l.count("maxProperties", s.MaxProperties)
+	l.count("minContains", s.MinContains)
+	l.count("maxContains", s.MaxContains)
 }
 
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedNames[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
+}
 
 func sortedSet(names []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
 func sortedPatterns(m map[jsonschema.Regexp]*jsonschema.Schema) []jsonschema.Regexp {
+	if len(m) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Keys(m), func(a, b jsonschema.Regexp) int { return cmp.Compare(a.String(), b.String()) })
 }
 
@@ -280,7 +332,7 @@ func canonical(value any) string {
 		}
 		return "{" + strings.Join(parts, ",") + "}"
 	case string:
-		return fmt.Sprintf("%q", v)
+		return strconv.Quote(v)
 	}
 	return fmt.Sprint(value)
 }

@@ -26,7 +26,7 @@ const maxShownBytes = 2048
 // digest, so that two values are never taken for one.
 func (s *Schema) value(location string) json.RawMessage {
 	file, at := pointer.Cut(location)
-	value, ok := pointer.At(s.docs[file], at)
+	value, ok := pointer.At(s.docs.at(file), at)
 	if !ok {
 		return nil
 	}

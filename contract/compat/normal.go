@@ -14,6 +14,18 @@ type normalizer struct {
 	options Options
 	copies  map[*jsonschema.Schema]*jsonschema.Schema
 	lost    string // what this package has no reading of
+	unread  []int  // the fields of a schema that no rule reads
+}
+
+func normalizerOf(root *Schema, o Options) *normalizer {
+	n := &normalizer{root: root, options: o, copies: map[*jsonschema.Schema]*jsonschema.Schema{}}
+	t := reflect.TypeFor[jsonschema.Schema]()
+	for i := range t.NumField() {
+		if field := t.Field(i); field.IsExported() && !known(field.Name) {
+			n.unread = append(n.unread, i)
+		}
+	}
+	return n
 }
 
 func (n *normalizer) lose(reason string) {
@@ -177,13 +189,13 @@ func (n *normalizer) references(s *jsonschema.Schema) {
 	}
 }
 
-// checkKnown asks for every field that is set, so that a keyword which the
+// checkKnown asks for every field that is not known, so that a keyword which the
 // validator learns one day is unknown here.
 func (n *normalizer) checkKnown(s *jsonschema.Schema) {
 	v := reflect.ValueOf(s).Elem()
-	for i := range v.NumField() {
-		if field := v.Type().Field(i); field.IsExported() && !v.Field(i).IsZero() && !known(field.Name) {
-			n.lose("it uses " + field.Name + ", which no rule reads")
+	for _, i := range n.unread {
+		if !v.Field(i).IsZero() {
+			n.lose("it uses " + v.Type().Field(i).Name + ", which no rule reads")
 		}
 	}
 }

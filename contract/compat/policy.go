@@ -39,7 +39,7 @@ func typesOthers(others any) bool {
 		return false
 	}
 	says, _ := describe(s)
-	return says != ""
+	return len(says) > 0
 }
 
 // fillDefaults takes from the required names those that the reader fills in.

@@ -84,33 +84,30 @@ func (sp *splitter) split(s *jsonschema.Schema, at spot) {
 }
 
 func (sp *splitter) values(s *jsonschema.Schema, at spot) {
-	for _, v := range []struct {
-		is   bool
-		rule string
-		only jsonschema.Schema
-	}{
-		{s.Types != nil, "type", jsonschema.Schema{Types: s.Types}},
-		{s.Enum != nil, "enum", jsonschema.Schema{Enum: s.Enum}},
-		{s.Const != nil, "const", jsonschema.Schema{Const: s.Const}},
-		{s.Format != nil, "format", jsonschema.Schema{Format: s.Format}},
-		{s.Minimum != nil, "minimum", jsonschema.Schema{Minimum: s.Minimum}},
-		{s.Maximum != nil, "maximum", jsonschema.Schema{Maximum: s.Maximum}},
-		{s.ExclusiveMinimum != nil, "exclusiveMinimum", jsonschema.Schema{ExclusiveMinimum: s.ExclusiveMinimum}},
-		{s.ExclusiveMaximum != nil, "exclusiveMaximum", jsonschema.Schema{ExclusiveMaximum: s.ExclusiveMaximum}},
-		{s.MultipleOf != nil, "multipleOf", jsonschema.Schema{MultipleOf: s.MultipleOf}},
-		{s.MinLength != nil, "minLength", jsonschema.Schema{MinLength: s.MinLength}},
-		{s.MaxLength != nil, "maxLength", jsonschema.Schema{MaxLength: s.MaxLength}},
-		{s.Pattern != nil, "pattern", jsonschema.Schema{Pattern: s.Pattern}},
-		{s.MinItems != nil, "minItems", jsonschema.Schema{MinItems: s.MinItems}},
-		{s.MaxItems != nil, "maxItems", jsonschema.Schema{MaxItems: s.MaxItems}},
-		{s.UniqueItems, "uniqueItems", jsonschema.Schema{UniqueItems: true}},
-		{s.MinProperties != nil, "minProperties", jsonschema.Schema{MinProperties: s.MinProperties}},
-		{s.MaxProperties != nil, "maxProperties", jsonschema.Schema{MaxProperties: s.MaxProperties}},
-	} {
-		if v.is {
-			sp.add(s, at, v.rule, &v.only)
+	value := func(is bool, rule string, say func(only *jsonschema.Schema)) {
+		if is {
+			only := &jsonschema.Schema{}
+			say(only)
+			sp.add(s, at, rule, only)
 		}
 	}
+	value(s.Types != nil, "type", func(only *jsonschema.Schema) { only.Types = s.Types })
+	value(s.Enum != nil, "enum", func(only *jsonschema.Schema) { only.Enum = s.Enum })
+	value(s.Const != nil, "const", func(only *jsonschema.Schema) { only.Const = s.Const })
+	value(s.Format != nil, "format", func(only *jsonschema.Schema) { only.Format = s.Format })
+	value(s.Minimum != nil, "minimum", func(only *jsonschema.Schema) { only.Minimum = s.Minimum })
+	value(s.Maximum != nil, "maximum", func(only *jsonschema.Schema) { only.Maximum = s.Maximum })
+	value(s.ExclusiveMinimum != nil, "exclusiveMinimum", func(only *jsonschema.Schema) { only.ExclusiveMinimum = s.ExclusiveMinimum })
+	value(s.ExclusiveMaximum != nil, "exclusiveMaximum", func(only *jsonschema.Schema) { only.ExclusiveMaximum = s.ExclusiveMaximum })
+	value(s.MultipleOf != nil, "multipleOf", func(only *jsonschema.Schema) { only.MultipleOf = s.MultipleOf })
+	value(s.MinLength != nil, "minLength", func(only *jsonschema.Schema) { only.MinLength = s.MinLength })
+	value(s.MaxLength != nil, "maxLength", func(only *jsonschema.Schema) { only.MaxLength = s.MaxLength })
+	value(s.Pattern != nil, "pattern", func(only *jsonschema.Schema) { only.Pattern = s.Pattern })
+	value(s.MinItems != nil, "minItems", func(only *jsonschema.Schema) { only.MinItems = s.MinItems })
+	value(s.MaxItems != nil, "maxItems", func(only *jsonschema.Schema) { only.MaxItems = s.MaxItems })
+	value(s.UniqueItems, "uniqueItems", func(only *jsonschema.Schema) { only.UniqueItems = s.UniqueItems })
+	value(s.MinProperties != nil, "minProperties", func(only *jsonschema.Schema) { only.MinProperties = s.MinProperties })
+	value(s.MaxProperties != nil, "maxProperties", func(only *jsonschema.Schema) { only.MaxProperties = s.MaxProperties })
 }
 
 func (sp *splitter) choices(s *jsonschema.Schema, at spot) {

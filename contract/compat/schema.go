@@ -1,7 +1,6 @@
 package compat
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -14,7 +13,7 @@ import (
 type Schema struct {
 	name     string
 	url      string
-	docs     map[string]any // every document that was read, by URL
+	docs     *documents
 	compiled *jsonschema.Schema
 	dynamic  map[string]*jsonschema.Schema // where a $dynamicRef leads in every scope
 }
@@ -35,7 +34,7 @@ const standalone = "schema:///"
 // Parse reads a schema that refers to nothing outside of itself. The name is for
 // messages.
 func Parse(name string, text []byte) (*Schema, error) {
-	return parse(name, text, standalone+"root.json", &folder{})
+	return parse(name, text, standalone+"root.json", newDocuments(nil))
 }
 
 // Load reads a schema from a folder in which its references lead to other files,
@@ -45,10 +44,10 @@ func Load(fsys fs.FS, file string) (*Schema, error) {
 	if err != nil {
 		return nil, &SchemaError{Name: file, Problem: err.Error()}
 	}
-	return parse(file, text, standalone+file, &folder{fsys: fsys})
+	return parse(file, text, standalone+file, newDocuments(fsys))
 }
 
-func parse(name string, text []byte, url string, f *folder) (_ *Schema, err error) {
+func parse(name string, text []byte, url string, d *documents) (_ *Schema, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &SchemaError{Name: name, Problem: fmt.Sprintf("the validator gave up on it (%v)", p)}
@@ -58,23 +57,22 @@ func parse(name string, text []byte, url string, f *folder) (_ *Schema, err erro
 	if err != nil {
 		return nil, &SchemaError{Name: name, Problem: err.Error()}
 	}
-	f.bases = []string{standalone}
 	if id := idOf(doc); id != "" {
 		url = id
 		if base, ok := strings.CutSuffix(id, "/"+path.Clean(name)); ok {
-			f.bases = append(f.bases, base+"/")
+			d.bases = append(d.bases, base+"/")
 		}
 	}
-	f.docs = map[string]any{url: doc}
-	compiler, err := f.compiler(url, doc)
-	if err != nil {
+	d.add(url, doc)
+	compiler := d.compiler()
+	if err := compiler.AddResource(url, doc); err != nil {
 		return nil, &SchemaError{Name: name, Problem: oneLine(err)}
 	}
 	compiled, err := compiler.Compile(url)
 	if err != nil {
 		return nil, &SchemaError{Name: name, Problem: oneLine(err)}
 	}
-	s := &Schema{name: name, url: url, docs: f.docs, compiled: compiled}
+	s := &Schema{name: name, url: url, docs: d, compiled: compiled}
 	s.dynamic = dynamicTargets(compiler, s)
 	return s, nil
 }
@@ -83,12 +81,8 @@ func parse(name string, text []byte, url string, f *folder) (_ *Schema, err erro
 // in the root, which is in every scope as the outermost, or the only one of its
 // name.
 func dynamicTargets(compiler *jsonschema.Compiler, s *Schema) map[string]*jsonschema.Schema {
-	anchors := map[string]int{}
-	for _, doc := range s.docs {
-		countAnchors(doc, anchors)
-	}
 	targets := map[string]*jsonschema.Schema{}
-	for anchor, n := range anchors {
+	for anchor, n := range s.docs.anchors {
 		target, err := compiler.Compile(s.url + "#" + anchor)
 		switch {
 		case err == nil && target.DynamicAnchor == anchor:
@@ -98,22 +92,6 @@ func dynamicTargets(compiler *jsonschema.Compiler, s *Schema) map[string]*jsonsc
 		}
 	}
 	return targets
-}
-
-func countAnchors(value any, anchors map[string]int) {
-	switch v := value.(type) {
-	case map[string]any:
-		if anchor, ok := v["$dynamicAnchor"].(string); ok {
-			anchors[anchor]++
-		}
-		for _, member := range v {
-			countAnchors(member, anchors)
-		}
-	case []any:
-		for _, element := range v {
-			countAnchors(element, anchors)
-		}
-	}
 }
 
 // idOf returns an absolute $id without its fragment.
@@ -128,43 +106,6 @@ func idOf(doc any) string {
 		return ""
 	}
 	return id
-}
-
-// folder loads what a schema refers to.
-type folder struct {
-	fsys  fs.FS
-	bases []string // the beginnings of a URL that stand for the folder
-	docs  map[string]any
-}
-
-func (f *folder) compiler(url string, doc any) (*jsonschema.Compiler, error) {
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.AssertFormat()
-	c.UseLoader(f)
-	return c, c.AddResource(url, doc)
-}
-
-var errOutside = errors.New("it is not in the schema's folder; refer to a file of the folder by relative path")
-
-// Load implements jsonschema.URLLoader.
-func (f *folder) Load(url string) (any, error) {
-	for _, base := range f.bases {
-		file, ok := strings.CutPrefix(url, base)
-		if !ok || f.fsys == nil || !fs.ValidPath(file) {
-			continue
-		}
-		text, err := readBounded(f.fsys, path.Clean(file))
-		if err != nil {
-			return nil, err
-		}
-		doc, err := decode(text)
-		if err == nil {
-			f.docs[url] = doc
-		}
-		return doc, err
-	}
-	return nil, errOutside
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

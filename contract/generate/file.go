@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"go/format"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -80,13 +79,29 @@ func (f *file) imports() string {
 func used(body string, packages ...string) string {
 	var b strings.Builder
 	for i, pkg := range packages {
-		name := regexp.QuoteMeta(pkg[strings.LastIndex(pkg, "/")+1:])
-		if !slices.Contains(packages[:i], pkg) && regexp.MustCompile(`(^|[^/\w])`+name+`\.[A-Z]`).MatchString(body) {
+		if !slices.Contains(packages[:i], pkg) && mentions(body, pkg[strings.LastIndex(pkg, "/")+1:]) {
 			fmt.Fprintf(&b, "%q\n", pkg)
 		}
 	}
 	return b.String()
 }
+
+// mentions reports whether the code has an exported name of the package somewhere.
+func mentions(body, pkg string) bool {
+	for {
+		before, after, found := strings.Cut(body, pkg+".")
+		switch {
+		case !found:
+			return false
+		case after != "" && after[0] >= 'A' && after[0] <= 'Z' && !strings.ContainsAny(before[max(len(before)-1, 0):], wordBytes):
+			return true
+		}
+		body = after
+	}
+}
+
+// wordBytes before the name of a package make it a part of another.
+const wordBytes = "/_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // cutType splits an import path and a type: "a.b/money.Amount" gives a.b/money
 // and money.Amount.

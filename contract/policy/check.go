@@ -30,7 +30,9 @@ func Check(ctx context.Context, old, now State, today time.Time) ([]Change, erro
 	if old.Catalogue == nil {
 		old.Catalogue = &contract.Catalogue{}
 	}
-	c := &checker{ctx: ctx, old: old, now: now, today: today, changes: []Change{}}
+	c := &checker{
+		ctx: ctx, old: old, now: now, oldSchemas: compat.NewFolder(old.FS), nowSchemas: compat.NewFolder(now.FS), today: today, changes: []Change{},
+	}
 	for _, t := range old.Catalogue.Topics() {
 		c.topic(t)
 	}
@@ -48,8 +50,10 @@ func Check(ctx context.Context, old, now State, today time.Time) ([]Change, erro
 type checker struct {
 	ctx      context.Context //nolint:containedctx // lives for one call of Check
 	old, now State
-	today    time.Time
-	changes  []Change
+	// oldSchemas and nowSchemas are those of the two folders.
+	oldSchemas, nowSchemas *compat.Folder
+	today                  time.Time
+	changes                []Change
 }
 
 // each judges every event, as many at a time as there are processors: one shared
@@ -63,7 +67,8 @@ func (c *checker) each(events []*contract.Event, judge func(*checker, *contract.
 		free <- struct{}{}
 		running.Go(func() {
 			defer func() { <-free }()
-			parts[i] = checker{ctx: c.ctx, old: c.old, now: c.now, today: c.today}
+			parts[i] = *c
+			parts[i].changes = nil
 			errs[i] = judge(&parts[i], e)
 		})
 	}
@@ -144,7 +149,7 @@ func (c *checker) event(before *contract.Event) error {
 	}
 	d := &diff{before: before, after: after}
 	d.fields()
-	result, err := c.compare(c.old.FS, before.SchemaFile(), c.now.FS, after.SchemaFile(), compat.Full)
+	result, err := c.compare(c.oldSchemas, before.SchemaFile(), c.nowSchemas, after.SchemaFile(), compat.Full)
 	if err != nil {
 		return err
 	}
@@ -178,12 +183,12 @@ func (c *checker) schemaDiffers(before, after *contract.Event) (bool, error) {
 }
 
 // compare asks the engine.
-func (c *checker) compare(oldFS fs.FS, oldFile string, newFS fs.FS, newFile string, direction compat.Direction) (compat.Result, error) {
-	old, err := compat.Load(oldFS, oldFile)
+func (c *checker) compare(olds *compat.Folder, oldFile string, news *compat.Folder, newFile string, direction compat.Direction) (compat.Result, error) {
+	old, err := olds.Load(oldFile)
 	if err != nil {
 		return compat.Result{}, fmt.Errorf("policy: compare with the older %s: %w", oldFile, err)
 	}
-	next, err := compat.Load(newFS, newFile)
+	next, err := news.Load(newFile)
 	if err != nil {
 		return compat.Result{}, fmt.Errorf("policy: compare %s: %w", newFile, err)
 	}

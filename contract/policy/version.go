@@ -92,7 +92,7 @@ func (c *checker) successor(older, e *contract.Event) {
 
 // beside compares a version with one before it, and reports whether it breaks it.
 func (c *checker) beside(older versionIn, e *contract.Event) (bool, error) {
-	was, is := payloadOf(older.folder, older.Event), payloadOf(c.now.FS, e)
+	was, is := compat.NewFolder(payloadOf(older.folder, older.Event)), compat.NewFolder(payloadOf(c.now.FS, e))
 	result, err := c.compare(was, payloadFile(older.Event), is, payloadFile(e), directionOf(promiseOf(older.Event, e)))
 	if err != nil {
 		return false, err

@@ -12,8 +12,9 @@
 //
 // A [Reader] refuses what the catalogue's validation refuses: too many bytes, too
 // deep nesting, numbers too long, broken UTF-8, a name twice in an object. What it
-// returns shares no memory with the text. Rules never change and are safe for
-// concurrent use; a Reader, an [Object] and a [Writer] belong to one goroutine.
+// returns shares no memory with the text; the strings of a text of up to 4 KiB
+// share one copy of it. Rules never change and are safe for concurrent use; a
+// Reader, an [Object] and a [Writer] belong to one goroutine.
 //
 // # What fails how
 //

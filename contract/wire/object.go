@@ -36,11 +36,19 @@ func (o *Object) Next() bool {
 		return false
 	}
 	s := &o.r.scan
-	if s.Take('}') {
+	c := s.Next()
+	if c == '}' {
+		s.At++
 		o.leave()
 		return false
 	}
-	if o.count > 0 && !s.Take(',') || s.Next() != '"' {
+	if o.count > 0 && c == ',' {
+		s.At++
+		c = s.Next()
+	} else if o.count > 0 {
+		return o.broken()
+	}
+	if c != '"' {
 		return o.broken()
 	}
 	from := s.At + 1
@@ -49,7 +57,7 @@ func (o *Object) Next() bool {
 		return o.broken()
 	}
 	at := span{int32(from), int32(s.At - 1)} //nolint:gosec // a text is at most MaxBytes long
-	o.r.path[o.r.depth-1] = step{span: at}
+	o.r.path[len(o.r.path)-1] = step{span: at}
 	o.name = s.Text[at.from:at.to]
 	if escaped {
 		o.name = []byte(s.Unescape(from - 1))
@@ -69,7 +77,7 @@ func (o *Object) broken() bool {
 
 func (o *Object) leave() {
 	o.ended = true
-	o.r.depth--
+	o.r.leave()
 	o.r.unknown = o.r.unknown[:o.open]
 }
 
@@ -78,7 +86,7 @@ func (o *Object) Name() []byte { return o.name }
 
 // Field says that the member is a declared one, by its number below [MaxFields].
 // A second one of the same number is a fault.
-func (o *Object) Field(number int) {
+func (o *Object) Field(number uint) {
 	word, bit := number/64, uint64(1)<<(number%64)
 	if o.seen[word]&bit != 0 {
 		o.twice()
@@ -86,6 +94,7 @@ func (o *Object) Field(number int) {
 	o.seen[word] |= bit
 }
 
+//go:noinline // so that Field is inlined, which is called for every member
 func (o *Object) twice() { o.r.syntax("has the same name twice in an object") }
 
 // Skip passes a member that no schema declares.
@@ -107,7 +116,7 @@ const manyNames = 32
 
 // undeclared remembers the name of the member, which must be new.
 func (o *Object) undeclared() {
-	step := &o.r.path[o.r.depth-1]
+	step := &o.r.path[len(o.r.path)-1]
 	step.kind = inUndeclared
 	plain := len(o.name) == int(step.to-step.from) // an escape is longer than what it spells
 	if o.many == nil && plain && len(o.r.unknown)-o.open < manyNames {
@@ -171,7 +180,7 @@ func (r *Reader) elements(element func()) (n int) {
 		return 0
 	}
 	for closed := r.scan.Take(']'); !closed; n++ {
-		r.path[r.depth-1] = step{span: span{from: int32(n)}, kind: inElement} //nolint:gosec // a text is at most MaxBytes long
+		r.path[len(r.path)-1] = step{span: span{from: int32(n)}, kind: inElement} //nolint:gosec // a text is at most MaxBytes long
 		if element(); !r.ok() {
 			return n
 		}
@@ -180,7 +189,7 @@ func (r *Reader) elements(element func()) (n int) {
 			return n
 		}
 	}
-	r.depth--
+	r.leave()
 	return n
 }
 
@@ -189,11 +198,11 @@ func Map[T any](r *Reader, rule *Count, read func(*Reader) T) map[string]T {
 	all := map[string]T{}
 	o := r.Object()
 	for o.Next() {
-		name := string(o.Name())
+		name := r.kept(int(r.path[len(r.path)-1].from), o.Name())
 		if _, twice := all[name]; twice {
 			o.twice()
 		}
-		r.path[r.depth-1].kind = inUndeclared
+		r.path[len(r.path)-1].kind = inUndeclared
 		all[name] = read(r)
 	}
 	o.Count(rule)

@@ -24,13 +24,23 @@ const (
 // Reader reads one JSON text from its beginning to its end. After the first fault
 // every further step does nothing and returns zero values.
 type Reader struct {
-	scan  Scanner
-	depth int
-	// path is where the reader stands, a step for each open object or array.
-	path    [MaxDepth]step
+	scan Scanner
+	// path is where the reader stands, a step for each open object or array; the
+	// usual ones have room in near.
+	path    []step
+	near    [nearDepth]step
 	unknown []span // names of the open objects that no schema declares
+	copied  string // of the whole text, for the strings of a small one
 	fault   *envelope.DecodeError
 }
+
+const (
+	// nearDepth is deeper than most events.
+	nearDepth = 8
+	// maxShared is the largest text whose strings share one copy of it: one
+	// allocation, for the price that the last of them keeps all.
+	maxShared = 4 << 10
+)
 
 // step is a member's name as it is spelt, or the index of an element.
 type step struct {
@@ -52,6 +62,7 @@ type span struct{ from, to int32 }
 // [envelope.DecodeError].
 func Decode[T any](text []byte, read func(*Reader) T) (T, error) {
 	r := &Reader{scan: Scanner{Text: text, MaxDepth: MaxDepth}}
+	r.path = r.near[:0]
 	switch {
 	case len(text) > MaxBytes:
 		r.syntax(fmt.Sprintf("is %d bytes long, over the limit of %d", len(text), MaxBytes))
@@ -113,7 +124,7 @@ func (r *Reader) failUnless(problem string) bool {
 // where is the path of the reader's place, or of a member there.
 func (r *Reader) where(member string) string {
 	var b strings.Builder
-	for _, s := range r.path[:r.depth] {
+	for _, s := range r.path {
 		if s.kind == inElement {
 			b.WriteString("[" + strconv.Itoa(int(s.from)) + "]")
 			continue
@@ -179,6 +190,21 @@ func (r *Reader) String(rule *Text) string {
 				return allowed
 			}
 		}
+	}
+	return r.kept(r.scan.At-1-len(content), content)
+}
+
+// kept is the string of what was read at a place of the text, where it is spelt
+// as it is unless it holds escapes.
+func (r *Reader) kept(from int, content []byte) string {
+	if len(r.scan.Text) > maxShared {
+		return string(content)
+	}
+	if r.copied == "" {
+		r.copied = string(r.scan.Text)
+	}
+	if to := from + len(content); from >= 0 && r.copied[from:to] == string(content) {
+		return r.copied[from:to]
 	}
 	return string(content)
 }
@@ -301,11 +327,13 @@ func (r *Reader) skip() {
 
 // enter goes into an object or array.
 func (r *Reader) enter() bool {
-	if r.depth == MaxDepth {
+	if len(r.path) == MaxDepth {
 		r.syntax(fmt.Sprintf("nests deeper than %d levels", MaxDepth))
 		return false
 	}
 	r.scan.At++
-	r.depth++
+	r.path = append(r.path, step{})
 	return true
 }
+
+func (r *Reader) leave() { r.path = r.path[:len(r.path)-1] }

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math/bits"
+)
 
 const (
 	// MaxNumberLength and maxExponentDigits keep a number from costing more
@@ -51,6 +55,13 @@ func (r *Scanner) Space() {
 // Next skips space and returns the byte after it without taking it, 0 at the
 // end.
 func (r *Scanner) Next() byte {
+	if r.At < len(r.Text) && r.Text[r.At] > ' ' { // events are written without space
+		return r.Text[r.At]
+	}
+	return r.nextBehindSpace()
+}
+
+func (r *Scanner) nextBehindSpace() byte {
 	r.Space()
 	if r.At < len(r.Text) {
 		return r.Text[r.At]
@@ -94,6 +105,9 @@ func (r *Scanner) ReadString() string {
 // escapes mean, and whether they mean anything, is left to [Scanner.Unescape].
 func (r *Scanner) PassString() (escaped, ok bool) {
 	for i := r.At + 1; i < len(r.Text); i++ {
+		if i = pastPlain(r.Text, i); i == len(r.Text) {
+			break
+		}
 		switch c := r.Text[i]; {
 		case c == '\\':
 			escaped = true
@@ -109,6 +123,23 @@ func (r *Scanner) PassString() (escaped, ok bool) {
 	}
 	r.Fail(InvalidJSON)
 	return escaped, false
+}
+
+// pastPlain goes from i to the next byte that is a quote, a backslash or a control
+// character, or to one of the last seven.
+func pastPlain(text []byte, i int) int {
+	const each = 0x0101010101010101 // the same byte in eight places
+	for ; i+8 <= len(text); i += 8 {
+		w := binary.LittleEndian.Uint64(text[i:])
+		quote, backslash := w^each*'"', w^each*'\\'
+		// x-each borrows the high bit of the lowest byte that is 0, and w-each*' '
+		// that of the lowest below a space; what stands above it does not matter
+		found := ((quote-each)&^quote | (backslash-each)&^backslash | (w-each*' ')&^w) & (each << 7)
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	return i
 }
 
 // Unescape decodes the string from start to where the scanner stands.

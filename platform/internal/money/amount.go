@@ -20,6 +20,9 @@ var errFormat = errors.New("money: parse amount: it is no plain decimal with at 
 
 // Parse reads a decimal such as "12.50".
 func Parse(text string) (Amount, error) {
+	if d, ok := parseShort(text); ok {
+		return Amount{d}, nil
+	}
 	if !plain.MatchString(text) {
 		return Amount{}, errFormat
 	}
@@ -28,6 +31,28 @@ func Parse(text string) (Amount, error) {
 		return Amount{}, errFormat
 	}
 	return Amount{d}, nil
+}
+
+// parseShort reads amounts that are not negative and fit an int64, as nearly all
+// do. Any other text is left to what reads all.
+func parseShort(text string) (*apd.Decimal, bool) {
+	const maxBytes, maxPlaces = 18, 6
+	if text == "" || len(text) > maxBytes {
+		return nil, false
+	}
+	n, point := int64(0), len(text)
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			n = 10*n + int64(c-'0')
+		case c == '.' && i > 0 && i < len(text)-1 && point == len(text):
+			point = i
+		default:
+			return nil, false
+		}
+	}
+	places := max(len(text)-point-1, 0)
+	return apd.New(n, -int32(places)), places <= maxPlaces //nolint:gosec // at most 18
 }
 
 // MustParse is [Parse] for constants and tests; it panics on anything else.

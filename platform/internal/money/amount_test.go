@@ -28,7 +28,7 @@ func TestAmountText(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
-	for _, in := range []string{"", "1e9", "1.", ".5", "NaN", "Infinity", "0x10", "1,5", " 1", "1.1234567", "1234567890123456789"} {
+	for _, in := range []string{"", "1e9", "1.", ".5", "NaN", "Infinity", "0x10", "1,5", " 1", "1.1234567", "1234567890123456789", "1.2.3", "-", "."} {
 		if _, err := money.Parse(in); err == nil {
 			t.Errorf("Parse(%q) gives no error", in)
 		}
