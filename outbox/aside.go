@@ -196,7 +196,7 @@ func (l *loop) tookShelf(res readResult) {
 	if res.err != nil || l.lanes[lane.id] != lane || !lane.canStart() {
 		lane.aside = nil
 		if res.err != nil && !interrupted(res.err) {
-			l.relay.metrics.failure("read")
+			l.relay.metrics.failure("read", res.err)
 			l.log.Warn("outbox events that were set aside are not read yet", "lane", lane.id, "topic", c.shelf.topic, "error", res.err)
 			state.again.failed(firstRetry, maxRetry)
 			state.isClosing = false
@@ -288,7 +288,7 @@ func (l *loop) finishAside(c *chunk) {
 		delete(l.refusals, c.shelf)
 	} else {
 		l.refuse(c.shelf, c.failure)
-		l.relay.metrics.failure("publish")
+		l.relay.metrics.failure("publish", c.failure)
 	}
 	l.forget(c)
 }

@@ -320,7 +320,7 @@ func (l *loop) finish(c *chunk) {
 		l.forget(c)
 		return
 	}
-	l.relay.metrics.failure("publish")
+	l.relay.metrics.failure("publish", c.failure)
 	if len(c.unaccepted) > 0 {
 		// They stay parked, and their keys fenced, until they are tried again.
 		lane.releaseAgain.failed(firstRetry, maxShelfRetry)
@@ -389,7 +389,7 @@ func (l *loop) tookSettle(res settleResult) {
 		// is back. The lanes do not run ahead meanwhile.
 		l.finished = append(res.batch, l.finished...)
 		if !interrupted(res.err) {
-			l.relay.metrics.failure("receipt")
+			l.relay.metrics.failure("receipt", res.err)
 			l.log.Warn("outbox receipts are not recorded yet and are tried again", "error", res.err)
 		}
 		l.recordAgain.failed(firstRetry, maxRetry)
