@@ -150,4 +150,11 @@ func TestATopicIsListedHoweverMuchAnotherHasSetAside(t *testing.T) {
 	if err != nil || len(report.SetAside) != 2 || report.SetAside["b"] != 1 {
 		t.Errorf("set aside %v, %v", report.SetAside, err)
 	}
+	// Every row used to be counted, every five seconds, in the middle of an outage.
+	if report.SetAside["a"] != MaxCountedPending || report.Lanes[1].SetAside != MaxCountedPending {
+		t.Errorf("%d of the topic and %d of the lane were counted, want no more than %d", report.SetAside["a"], report.Lanes[1].SetAside, MaxCountedPending)
+	}
+	if !report.IsAtLeast() || !report.Lanes[1].IsAtLeast() || report.Lanes[0].IsAtLeast() {
+		t.Error("the status does not say that more may wait")
+	}
 }
