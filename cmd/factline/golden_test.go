@@ -97,6 +97,13 @@ func TestTables(t *testing.T) {
 		{"outbox_status", func(b *strings.Builder) error { return writeOutboxes(b, outboxes) }},
 		{"outbox_lanes", func(b *strings.Builder) error { return writeLanes(b, outboxes[0]) }},
 		{"outbox_aside", func(b *strings.Builder) error { return writeLanes(b, outboxes[1]) }},
+		{"outbox_tenants", func(b *strings.Builder) error {
+			return writeTenants(b, []tenantRow{
+				{"order-service", outbox.TenantBacklog{TenantID: hostile, Pending: 160_000, OldestSeconds: 400, IsCut: true}},
+				{"order-service", outbox.TenantBacklog{Pending: 3, OldestSeconds: 2, IsCut: true}},
+			})
+		}},
+		{"outbox_tenants_none", func(b *strings.Builder) error { return writeTenants(b, nil) }},
 		{"outbox_none", func(b *strings.Builder) error { return writeOutboxes(b, nil) }},
 		{"consumers_lag", func(b *strings.Builder) error { return writeLag(b, lag) }},
 		{"deadletters_list", func(b *strings.Builder) error { return writeLetters(b, letters) }},

@@ -27,7 +27,7 @@ func newOutbox(a *app) *cobra.Command {
 	status.Flags().StringVar(&service, "service", "", "show the lanes of this SERVICE (default a line for each service)")
 	t := targetFlags(status)
 	status.RunE = func(cmd *cobra.Command, _ []string) error { return a.outboxStatus(cmd.Context(), t, service) }
-	return newGroup("outbox", "Events that wait to be published", status, newOutboxParked(a), newOutboxResolve(a), newOutboxSkipTopic(a))
+	return newGroup("outbox", "Events that wait to be published", status, newOutboxParked(a), newOutboxResolve(a), newOutboxSkipTopic(a), newOutboxTenants(a))
 }
 
 type outboxRow struct {
