@@ -22,24 +22,24 @@ type TenantBacklog struct {
 	IsCut bool `json:"isCut"`
 }
 
-// MaxCountedTenantEvents is up to where [Tenants] counts the events of a lane.
-const MaxCountedTenantEvents = 10_000
-
 // Tenants lists the tenants with the most events that wait in the pool's
 // database, at most limit of them. There may be any number of tenants, so no
-// metric tells them apart: ask when the backlog grows. It costs as much as reading
-// what it counts.
+// metric tells them apart: ask when the backlog grows. It counts the first
+// [MaxCountedPending] events of each lane.
 func Tenants(ctx context.Context, pool *pgxpool.Pool, limit int) ([]TenantBacklog, error) {
-	return tenants(ctx, pool, limit, MaxCountedTenantEvents)
+	return tenants(ctx, pool, limit, MaxCountedPending)
 }
 
 func tenants(ctx context.Context, pool *pgxpool.Pool, limit, most int) ([]TenantBacklog, error) {
-	rows, err := pool.Query(ctx, statement("tenants"), named.Args{"limit": limit, "most": most})
-	if err != nil {
-		return nil, fmt.Errorf("outbox: list tenants: %w", explain(err))
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[TenantBacklog])
-	if err != nil {
+	var all []TenantBacklog
+	// One batch is one implicit transaction.
+	var b pgx.Batch
+	b.Queue(statement("snapshot_xmin"))
+	b.Queue(statement("tenants"), named.Args{"limit": limit, "most": most}).Query(func(rows pgx.Rows) (err error) {
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByName[TenantBacklog])
+		return err
+	})
+	if err := pool.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("outbox: list tenants: %w", explain(err))
 	}
 	return all, nil

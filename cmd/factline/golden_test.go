@@ -99,7 +99,7 @@ func TestTables(t *testing.T) {
 		{"outbox_aside", func(b *strings.Builder) error { return writeLanes(b, outboxes[1]) }},
 		{"outbox_tenants", func(b *strings.Builder) error {
 			return writeTenants(b, []tenantRow{
-				{"order-service", outbox.TenantBacklog{TenantID: hostile, Pending: 160_000, OldestSeconds: 400, IsCut: true}},
+				{"order-service", outbox.TenantBacklog{TenantID: hostile, Pending: 16_000, OldestSeconds: 400, IsCut: true}},
 				{"order-service", outbox.TenantBacklog{Pending: 3, OldestSeconds: 2, IsCut: true}},
 			})
 		}},

@@ -77,7 +77,7 @@ func writeTenants(w io.Writer, rows []tenantRow) error {
 		return err
 	}
 	if slices.ContainsFunc(rows, func(r tenantRow) bool { return r.IsCut }) {
-		_, err := fmt.Fprintf(w, "\nonly the first %d events of each lane were counted; tenants with later ones alone are missing\n", outbox.MaxCountedTenantEvents)
+		_, err := fmt.Fprintf(w, "\nonly the first %d events of each lane were counted; tenants with later ones alone are missing\n", outbox.MaxCountedPending)
 		return err
 	}
 	return nil

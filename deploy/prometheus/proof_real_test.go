@@ -163,7 +163,7 @@ func (p *proof) consumerFallsBehind() {
 	p.sendEvents(raw("slow_1", 1))
 	p.await("lag", `factline_consumer_lag_records{topic="`+orders+`",partition="0"} > 0`)
 	p.await("a stall", `factline_consumer_stalled_partitions{partition="0"} == 1`)
-	p.await("a stall counted", `factline_consumer_stalls_total == 1`)
+	p.await("a stall counted", `factline_consumer_stalls_total > 0`)
 	close(p.slow)
 	p.await("no lag again", `factline_consumer_lag_records{topic="`+orders+`",partition="0"} == 0`)
 	p.await("no stall again", `factline_consumer_stalled_partitions{partition="0"} == 0`)

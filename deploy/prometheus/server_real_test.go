@@ -171,7 +171,7 @@ func (s *server) sum(query string) (sum float64, series int, err error) {
 // await waits until a query, which compares, finds something.
 func (s *server) await(what, query string) {
 	s.t.Helper()
-	factlinetest.Eventually(s.t, 20*time.Second, what, func() (bool, error) {
+	factlinetest.Eventually(s.t, time.Minute, what, func() (bool, error) {
 		_, n, err := s.sum(query)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("%s finds nothing; what it asks of is %s", query, s.values(query))
