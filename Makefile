@@ -11,7 +11,7 @@ BENCH ?= relay consumer latency append
 
 .PHONY: help
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "%-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "%-16s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/factline
@@ -72,6 +72,10 @@ prove-storm: build ## Cut every connection for five minutes and check that nothi
 prove-kafka: build ## The same and the suites of relay and consumer, on a real Apache Kafka (needs Java 17 and Maven)
 	$(GO) test -count=1 -tags realkafka -run Kafka ./internal/devstack
 	$(GO) run ./internal/withkafka -- bash -euc '$(GO) test -count=1 ./outbox/... ./consumer/...; bin/factline prove slice --kafka "$$FACTLINE_KAFKA"'
+
+.PHONY: prove-prometheus
+prove-prometheus: ## Scrape relay and consumer with a real Prometheus, and check the alert rules (needs prometheus and promtool)
+	$(GO) test -count=1 -tags realprometheus ./deploy/prometheus
 
 .PHONY: mutants
 mutants: ## Take each remedy out of a copy and expect its test to turn red: ONLY="24 " for some

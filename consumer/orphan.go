@@ -59,13 +59,13 @@ func (p *partition) needsCare() bool {
 	return p.careUntil > 0 && (p.from < p.careUntil || len(p.release) > 0)
 }
 
-// mostInHand is how far above the lowest record that is not settled a member may
-// have records of a partition in hand. While a slow transaction is under way the
-// database's offset may lie as far behind that record again. What is beyond is not
-// suspected at first, which costs a further death and loses nothing.
+// mostInHand is how far above the database's offset a member may have records of a
+// partition in hand: MaxQueuedRecords above the lowest one that is not settled, and
+// while a slow transaction is under way the database's offset may lie as far
+// behind that one again.
 func (r *Runner) mostInHand() int64 {
 	if r.cfg.MaxPartitionChunks > 1 {
-		return int64(r.cfg.MaxQueuedRecords)
+		return 2 * int64(r.cfg.MaxQueuedRecords)
 	}
 	return int64(r.cfg.MaxChunkRecords)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
+	"factline.dev/envelope"
 	"factline.dev/outbox"
 )
 
@@ -235,5 +236,42 @@ func TestWhatAnOrphanedPartitionHoldsIsHandledOneByOne(t *testing.T) {
 	}
 	if n := query[string](b, `SELECT event_id FROM factline.inbox WHERE attempts <> 1 OR state <> 'DONE'`); len(n) != 0 {
 		t.Errorf("%v are not done in one attempt", n)
+	}
+}
+
+// A member that dies behind a slow transaction may have had records in hand as far
+// as two of its queues above the offset that the database knew: those of the
+// second one used to be taken together, and cost one more death.
+func TestCareReachesAsFarAsTheMemberMayHaveBeen(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	stop := b.start(nil)
+	b.send(order("a", 1))
+	b.wantNext(1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.pool.Exec(t.Context(), `UPDATE factline.consumer_offset SET member = 'died'`); err != nil {
+		t.Fatal(err)
+	}
+	const queued = 4
+	var events []envelope.Raw
+	var want []string
+	for i := range 4 * queued {
+		events = append(events, order(fmt.Sprintf("b%02d", i), 1))
+		want = append(want, fmt.Sprintf("b%02d/1", i))
+	}
+	b.send(events...)
+	b.start(func(c *consumer.Config) { c.MaxChunkRecords, c.MaxQueuedRecords = 2, queued })
+	b.wantEffects(append([]string{"a/1"}, want...)...)
+	alone := query[string](b, `SELECT aggregate_id FROM app.effect e
+		WHERE aggregate_id <> 'a' AND (SELECT count(*) FROM app.effect f WHERE f.xmin = e.xmin) = 1 ORDER BY seq`)
+	for i := range 2 * queued {
+		if id := fmt.Sprintf("b%02d", i); !slices.Contains(alone, id) {
+			t.Errorf("%s was not taken alone, only %v were", id, alone)
+		}
+	}
+	if len(alone) == len(want) {
+		t.Error("care never ended")
 	}
 }

@@ -196,7 +196,7 @@ func (l *loop) tookShelf(res readResult) {
 	if res.err != nil || l.lanes[lane.id] != lane || !lane.canStart() {
 		lane.aside = nil
 		if res.err != nil && !interrupted(res.err) {
-			l.relay.metrics.failure("read")
+			l.relay.metrics.failure("read", res.err)
 			l.log.Warn("outbox events that were set aside are not read yet", "lane", lane.id, "topic", c.shelf.topic, "error", res.err)
 			state.again.failed(firstRetry, maxRetry)
 			state.isClosing = false
@@ -254,8 +254,9 @@ func (l *loop) asideRound() []*chunk {
 }
 
 // dispatchAside gives what comes from shelves to one sender at most, so that the
-// other one is left to the lanes.
-func (l *loop) dispatchAside() {
+// other one is left to the lanes. A try of what was refused ends with ctx, or a
+// relay that stops would wait for a topic that nobody waits for.
+func (l *loop) dispatchAside(ctx context.Context) {
 	if len(l.idle) == 0 || l.isAsideSending || time.Now().After(l.trustedUntil) {
 		return
 	}
@@ -263,12 +264,14 @@ func (l *loop) dispatchAside() {
 	if len(round) == 0 {
 		return
 	}
-	l.wasFlowing = l.refusals[round[0].shelf] == nil
+	if l.wasFlowing = l.refusals[round[0].shelf] == nil; l.wasFlowing {
+		ctx = context.WithoutCancel(ctx)
+	}
 	for _, c := range round {
 		c.lane.isAsideSending, c.lane.asideSince = true, time.Now()
 	}
 	l.isAsideSending = true
-	l.send(round)
+	l.send(ctx, round)
 }
 
 // finishAside hands on what of a shelf is settled. The rest is read again.
@@ -284,11 +287,13 @@ func (l *loop) finishAside(c *chunk) {
 			l.logParked(lane, c.parked)
 		}
 	}
-	if len(c.rows) == 0 {
+	switch {
+	case len(c.rows) == 0:
 		delete(l.refusals, c.shelf)
-	} else {
+	case interrupted(c.failure): // the relay stops
+	default:
 		l.refuse(c.shelf, c.failure)
-		l.relay.metrics.failure("publish")
+		l.relay.metrics.failure("publish", c.failure)
 	}
 	l.forget(c)
 }

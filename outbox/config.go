@@ -17,7 +17,8 @@ import (
 
 // Contracts decides where an event goes and whether it may. *contract.Catalogue
 // is one. Rules: both methods are safe for concurrent use, need no network, and
-// their errors never repeat the content of a payload.
+// their errors never repeat the content of a payload. A type that it does not
+// know is a [*contract.UnknownEventError].
 type Contracts interface {
 	// Route returns topic, record key, schemaRef, producer and aggregate type.
 	Route(eventType string, eventVersion int, payload []byte) (contract.Route, error)
@@ -40,6 +41,9 @@ type Config struct {
 	// not refused: an outage would turn into their failures. Transactions that are
 	// REPEATABLE READ or stricter go by what others counted. Default 0: no limit.
 	MaxPending int64
+	// Registerer takes the metric of events that Append refuses. Outboxes may
+	// share one. Nil registers none.
+	Registerer prometheus.Registerer
 }
 
 // WithDefaults returns c with every unset field at its default.

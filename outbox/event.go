@@ -85,6 +85,14 @@ func laneHash(topic string, key []byte) int64 {
 }
 
 func (o *Outbox) prepare(ctx context.Context, e Event) (row, error) {
+	r, err := o.rowOf(ctx, e)
+	if err != nil {
+		o.refusals.count(o.cfg.Contracts, e, err)
+	}
+	return r, err
+}
+
+func (o *Outbox) rowOf(ctx context.Context, e Event) (row, error) {
 	cause := envelope.CauseFrom(ctx)
 	payload, err := json.Marshal(e.Payload)
 	if err != nil {

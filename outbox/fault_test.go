@@ -405,7 +405,7 @@ func TestAnAppendBeyondEveryPartitionIsStored(t *testing.T) {
 func TestAnUnsafeClientOptionIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setupFake(t)
-	for _, opt := range []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.TransactionalID("x")} {
+	for _, opt := range []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.TransactionalID("x"), kgo.AllowIdempotentProduceCancellation()} {
 		r, err := NewRelay(RelayConfig{Pool: b.pool, Brokers: b.kafka.Addrs(), ClientOptions: []kgo.Opt{opt}})
 		if err != nil {
 			t.Fatal(err)

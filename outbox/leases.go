@@ -19,7 +19,7 @@ func (l *loop) renew(ctx context.Context) {
 	found, leases, err := l.relay.store.lease(limited, ttl)
 	if err != nil {
 		if ctx.Err() == nil {
-			l.relay.metrics.failure("lease")
+			l.relay.metrics.failure("lease", err)
 			l.log.Warn("outbox lanes are not renewed; publishing stops when the lease ends", "error", err, "trusted_for", time.Until(l.trustedUntil))
 		}
 		l.leaseAgain.failed(firstLeaseWait, ttl/3)
@@ -115,7 +115,7 @@ func (l *loop) handOver(ctx context.Context) {
 	if err := l.relay.store.handOver(limited, ids); err != nil {
 		// The next renewal finds them ours and loads them anew.
 		if ctx.Err() == nil {
-			l.relay.metrics.failure("lease")
+			l.relay.metrics.failure("lease", err)
 			l.log.Warn("outbox lanes are not handed over yet", "lanes", len(ids), "error", err)
 		}
 		return

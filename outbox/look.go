@@ -103,7 +103,7 @@ func (l *loop) tookRead(res readResult) {
 	}
 	if res.err != nil {
 		if !interrupted(res.err) {
-			l.relay.metrics.failure("read")
+			l.relay.metrics.failure("read", res.err)
 			l.log.Warn("outbox is not read; it is tried again", "error", res.err)
 		}
 		l.readAgain.failed(firstRetry, maxRetry)

@@ -100,7 +100,7 @@ func (l *loop) step(ctx context.Context) {
 	l.lookAround(ctx)
 	l.handOver(ctx)
 	l.refreshFences(ctx)
-	l.dispatchAside()
+	l.dispatchAside(ctx)
 	l.sift()
 	l.dispatch()
 	l.record(ctx)
@@ -187,15 +187,15 @@ func (l *loop) dispatch() {
 		if len(round) == 0 {
 			return
 		}
-		l.send(l.start(round))
+		l.send(context.Background(), l.start(round))
 	}
 }
 
 // send gives chunks to an idle sender.
-func (l *loop) send(chunks []*chunk) {
+func (l *loop) send(ctx context.Context, chunks []*chunk) {
 	s := l.idle[len(l.idle)-1]
 	l.idle = l.idle[:len(l.idle)-1]
-	go func() { l.sends <- s.send(chunks) }()
+	go func() { l.sends <- s.send(ctx, chunks) }()
 }
 
 // round is what the next of so many idle senders gets.
@@ -320,7 +320,7 @@ func (l *loop) finish(c *chunk) {
 		l.forget(c)
 		return
 	}
-	l.relay.metrics.failure("publish")
+	l.relay.metrics.failure("publish", c.failure)
 	if len(c.unaccepted) > 0 {
 		// They stay parked, and their keys fenced, until they are tried again.
 		lane.releaseAgain.failed(firstRetry, maxShelfRetry)
@@ -359,7 +359,7 @@ func (l *loop) record(ctx context.Context) {
 	batch := l.finished
 	l.finished = nil
 	for i := range batch {
-		batch[i].lowWater = batch[i].lane.lowWater()
+		batch[i].lowWater, batch[i].hasFences = batch[i].lane.lowWater(), batch[i].lane.hasFences
 	}
 	// In the order in which a renewal locks lanes, or the two wait for each other.
 	slices.SortStableFunc(batch, func(a, b settlement) int { return cmp.Compare(a.lane.id, b.lane.id) })
@@ -389,7 +389,7 @@ func (l *loop) tookSettle(res settleResult) {
 		// is back. The lanes do not run ahead meanwhile.
 		l.finished = append(res.batch, l.finished...)
 		if !interrupted(res.err) {
-			l.relay.metrics.failure("receipt")
+			l.relay.metrics.failure("receipt", res.err)
 			l.log.Warn("outbox receipts are not recorded yet and are tried again", "error", res.err)
 		}
 		l.recordAgain.failed(firstRetry, maxRetry)

@@ -46,13 +46,13 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 	}
 	m := &relayMetrics{
 		published:     counter("published_total", "Events acknowledged by the broker.", "topic", "event_type"),
-		latency:       histogram("publish_seconds", "Time from append to acknowledgement of an event.", latencyBuckets, "topic"),
+		latency:       histogram("publish_seconds", "Time from append to acknowledgement of an event.", latencyBuckets, "topic", "event_type"),
 		batch:         histogram("batch_bytes", "Size of a produced batch before compression.", prometheus.ExponentialBuckets(1<<10, 4, 7), "topic"),
 		compression:   histogram("compression_ratio", "Uncompressed by compressed size of a produced batch.", []float64{1, 1.5, 2, 3, 4, 6, 8, 12, 16}, "topic"),
-		failures:      counter("failures_total", "Steps of the relay that failed and are tried again, by step: lease, read, publish, receipt.", "step"),
+		failures:      counter("failures_total", "Steps of the relay that failed and are tried again, by step (lease, read, publish, receipt) and class: the broker's error code, SQLSTATE and its class, CONNECTION, TIMEOUT or OTHER.", "step", "class"),
 		brokers:       counter("broker_errors_total", "Connections to a broker that failed or broke, by what was being done.", "operation"),
 		parked:        counter("parked_total", "Events parked because the broker refuses them, and their successors of the same key.", "topic", "role"),
-		pending:       gauge("pending_events", "Events that wait to be published; above 1000 a lane an upper bound."),
+		pending:       gauge("pending_events", "Events that wait to be published; above 1000 a lane an upper bound, and of what is set aside a lower one."),
 		oldest:        gauge("oldest_age_seconds", "Age of the oldest event that waits to be published."),
 		waiting:       gauge("parked_events", "Parked events that wait for an operator."),
 		blocker:       gauge("oldest_writer_age_seconds", "Age of the oldest transaction that still writes in the database cluster; it delays the proof that a gap is empty."),
@@ -63,7 +63,7 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		repartitioned: gauge("repartitioned_topics", "Topics whose number of partitions is another than when they were first published to; keys stay in the first ones."),
 		unaccepted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "unaccepted_events",
-			Help: "Events that are set aside because the broker does not accept their topic or partition: it is missing, may not be written to, has no leader or too few replicas. All others are published.",
+			Help: "Events that are set aside because the broker does not accept their topic or partition: it is missing, may not be written to, has no leader or too few replicas; from 1000 a lane on at least so many. All others are published.",
 		}, []string{"topic"}),
 		round: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "factline", Subsystem: "outbox", Name: "round_seconds",
@@ -88,7 +88,9 @@ func (m *relayMetrics) register(registerer prometheus.Registerer) error {
 	return nil
 }
 
-func (m *relayMetrics) failure(step string) { m.failures.WithLabelValues(step).Inc() }
+func (m *relayMetrics) failure(step string, err error) {
+	m.failures.WithLabelValues(step, failureClass(err)).Inc()
+}
 
 func (m *relayMetrics) sent(res sendResult) {
 	m.round.Observe(res.took.Seconds())
@@ -115,7 +117,7 @@ func (m *relayMetrics) acknowledged(sent []sentRow, now time.Time) {
 		if published == nil || s.topic != topic || s.eventType != eventType {
 			topic, eventType = s.topic, s.eventType
 			published = m.published.WithLabelValues(topic, eventType)
-			latency = m.latency.WithLabelValues(topic)
+			latency = m.latency.WithLabelValues(topic, eventType)
 		}
 		published.Inc()
 		latency.Observe(max(now.Sub(s.createdAt).Seconds(), 0))

@@ -32,6 +32,7 @@ type Outbox struct {
 	appendSQL, appendOneSQL, forwardSQL string
 	woken                               chan struct{}
 	limit                               limit
+	refusals                            refusals
 }
 
 // New returns an outbox for the service cfg names. It touches no database.
@@ -40,8 +41,12 @@ func New(cfg Config) (*Outbox, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("outbox: check configuration: %w", err)
 	}
+	refused, err := newRefusals(cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("outbox: register metrics: %w", err)
+	}
 	return &Outbox{
-		cfg: cfg, appendSQL: statement("append"), appendOneSQL: statement("append_one"), forwardSQL: statement("forward"),
+		cfg: cfg, refusals: refused, appendSQL: statement("append"), appendOneSQL: statement("append_one"), forwardSQL: statement("forward"),
 		woken: make(chan struct{}, 1), limit: limit{most: cfg.MaxPending},
 	}, nil
 }

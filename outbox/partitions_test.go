@@ -137,7 +137,7 @@ func TestATopicIsAgreedOnBeforeItsFirstRecord(t *testing.T) {
 		rows = append(rows, outRow{position: int64(i + 1), topic: b.topic, key: fmt.Append(nil, "k", i), value: []byte("{}")})
 	}
 	c := newChunk(l, rows)
-	s.send([]*chunk{c})
+	s.send(t.Context(), []*chunk{c})
 	if len(c.sent) != 20 {
 		t.Fatalf("%d records were sent (%v), want 20", len(c.sent), c.failure)
 	}

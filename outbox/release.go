@@ -91,7 +91,7 @@ func (l *loop) tookReleased(res readResult) {
 		lane.unsure = true
 		l.fencesAgain.failed(firstRetry, maxRetry)
 		if !interrupted(res.err) {
-			l.relay.metrics.failure("read")
+			l.relay.metrics.failure("read", res.err)
 			l.log.Warn("outbox events that were released are not read yet", "lane", lane.id, "error", res.err)
 		}
 		return

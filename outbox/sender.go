@@ -19,8 +19,9 @@ type sender struct {
 	client     *kgo.Client
 	cfg        RelayConfig
 	partitions *partitions
-	buffer     recordBuffer // of the round
-	again      recordBuffer // of what is tried again meanwhile
+	ctx        context.Context // of the round and its attempts
+	buffer     recordBuffer    // of the round
+	again      recordBuffer    // of what is tried again meanwhile
 }
 
 // sendResult is what became of a round.
@@ -90,6 +91,9 @@ func refuseUnsafe(client *kgo.Client) error {
 	if id, _ := client.OptValue(kgo.TransactionalID).(string); id != "" {
 		return errors.New("outbox: check outbox.RelayConfig.ClientOptions: a transactional id is set, and the relay uses no transactions; leave it out")
 	}
+	if on, _ := client.OptValue(kgo.AllowIdempotentProduceCancellation).(bool); on {
+		return errors.New("outbox: check outbox.RelayConfig.ClientOptions: idempotent produces may be cancelled, and what is given up in flight may reach the log behind later records of its key; leave it out")
+	}
 	return nil
 }
 
@@ -112,10 +116,13 @@ func compressionCodec(name string) (kgo.CompressionCodec, bool) {
 }
 
 // send publishes the rows of chunks and returns when each is acknowledged,
-// parked or left for a later round. Its records carry no deadline and no
-// context that ends: giving up an unacknowledged record would be a guess.
-func (s *sender) send(chunks []*chunk) sendResult {
+// parked or left for a later round. Its records carry no deadline. Where ctx ends,
+// the client gives up what it knows that the broker has not taken, as it does
+// after recordRetries; everything else is waited for, because giving up an
+// unacknowledged record would be a guess.
+func (s *sender) send(ctx context.Context, chunks []*chunk) sendResult {
 	start := time.Now()
+	s.ctx = ctx
 	rows := 0
 	for _, c := range chunks {
 		rows += len(c.rows)
@@ -162,7 +169,7 @@ func (s *sender) produce(r *round) {
 	r.wait.Add(len(r.rows))
 	answered := r.answered
 	for i := range r.records {
-		s.client.Produce(context.Background(), &r.records[i], answered)
+		s.client.Produce(s.ctx, &r.records[i], answered)
 	}
 }
 

@@ -165,7 +165,8 @@ func (s *store) asideArgs(done settlement) named.Args {
 		positions[i], shelves[i] = r.position, r.shelf.part
 	}
 	args := s.laneArgs(done)
-	args["positions"], args["shelves"], args["reason"], args["behind"] = positions, shelves, asideReason, behindReason
+	args["positions"], args["shelves"], args["has_fences"] = positions, shelves, done.hasFences
+	args["reason"], args["behind"] = asideReason, behindReason
 	return args
 }
 

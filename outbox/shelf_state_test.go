@@ -3,8 +3,13 @@ package outbox
 import (
 	"errors"
 	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // shelfLoop is a loop with n lanes, each of which has events on s.
@@ -149,5 +154,104 @@ func TestATopicIsListedHoweverMuchAnotherHasSetAside(t *testing.T) {
 	report, err := Status(t.Context(), b.pool)
 	if err != nil || len(report.SetAside) != 2 || report.SetAside["b"] != 1 {
 		t.Errorf("set aside %v, %v", report.SetAside, err)
+	}
+	// Every row used to be counted, every five seconds, in the middle of an outage.
+	if report.SetAside["a"] != MaxCountedPending || report.Lanes[1].SetAside != MaxCountedPending {
+		t.Errorf("%d of the topic and %d of the lane were counted, want no more than %d", report.SetAside["a"], report.Lanes[1].SetAside, MaxCountedPending)
+	}
+	if !report.IsAtLeast() || !report.Lanes[1].IsAtLeast() || report.Lanes[0].IsAtLeast() {
+		t.Error("the status does not say that more may wait")
+	}
+}
+
+// owned leases the lanes and returns that of the only event there is.
+func (b *bundle) owned() (*store, *lane, stored) {
+	b.t.Helper()
+	s := &store{pool: b.pool, owner: "x", maxEvents: 10, maxBytes: 1 << 20}
+	_, leases, err := s.lease(b.t.Context(), time.Minute)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	e := b.stored()[0]
+	at := slices.IndexFunc(leases, func(l lease) bool { return l.lane == e.Lane })
+	return s, newLane(e.Lane, leases[at].epoch, leases[at].lowWater), e
+}
+
+// Parking and setting aside used to write the lane's row twice, the one that
+// everybody who renews a lease waits for.
+func TestARecordingWritesTheLaneOnce(t *testing.T) {
+	t.Parallel()
+	for name, done := range map[string]func(position int64) settlement{
+		"parked": func(p int64) settlement {
+			return settlement{parked: []parkedRow{{rowName: rowName{position: p}, isCulprit: true}}}
+		},
+		"set aside": func(p int64) settlement { return settlement{aside: []asideRow{{p, shelf{topic: "t"}}}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.append(event("a", ""))
+			s, lane, e := b.owned()
+			if _, err := b.pool.Exec(t.Context(), `
+				CREATE TABLE factline.test_write (n int);
+				CREATE FUNCTION factline.test_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO factline.test_write VALUES (1); RETURN NULL; END $$;
+				CREATE TRIGGER test_note AFTER UPDATE ON factline.outbox_lane FOR EACH ROW EXECUTE FUNCTION factline.test_note()`); err != nil {
+				t.Fatal(err)
+			}
+			recorded := done(e.Position)
+			recorded.lane, recorded.lowWater = lane, e.Position
+			other := recorded
+			other.lane = newLane(lane.id, lane.epoch+1, 0)
+			if res := s.settle(t.Context(), []settlement{other}); res.err != nil || !res.lost[0] {
+				t.Fatalf("another epoch: %+v", res)
+			}
+			var writes, rows int
+			var mark int64
+			count := func() {
+				t.Helper()
+				if err := b.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM factline.test_write), (SELECT count(*) FROM factline.outbox_parked),
+					(SELECT low_water FROM factline.outbox_lane WHERE lane = $1)`, lane.id).Scan(&writes, &rows, &mark); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if count(); writes != 0 || rows != 0 {
+				t.Fatalf("another epoch wrote %d times and %d rows", writes, rows)
+			}
+			if res := s.settle(t.Context(), []settlement{recorded}); res.err != nil || res.lost[0] {
+				t.Fatalf("%+v", res)
+			}
+			if count(); writes != 1 || rows != 1 || mark != e.Position {
+				t.Errorf("the lane was written %d times, has the mark %d and %d rows; want once, %d and 1", writes, mark, rows, e.Position)
+			}
+		})
+	}
+}
+
+// Setting aside used to group everything that is parked in the lane.
+func TestALaneWithoutFencesIsSetAsideWithoutALookAtParkedEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.append(event("a", ""))
+	s, lane, e := b.owned()
+	for _, hasFences := range []bool{false, true} {
+		args := s.asideArgs(settlement{lane: lane, hasFences: hasFences, aside: []asideRow{{e.Position, shelf{topic: "t"}}}})
+		rows, err := b.pool.Query(t.Context(), "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS OFF) "+statement("set_aside"), args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := strings.Join(lines, "\n")
+		if reads := regexp.MustCompile(`Scan.* on outbox_parked .*actual`).MatchString(plan); reads != hasFences {
+			t.Errorf("with fences %v parked events are read: %v\n%s", hasFences, reads, plan)
+		}
+	}
+	l := &loop{relay: &Relay{cfg: RelayConfig{}.WithDefaults(), store: s, partitions: &partitions{}}, settles: make(chan settleResult, 1)}
+	lane.hasFences = true
+	l.finished = []settlement{{lane: lane}}
+	if l.record(t.Context()); !(<-l.settles).batch[0].hasFences {
+		t.Error("the recording of a lane with parked events does not look at them")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +179,43 @@ func TestWhatIsSetAsideOutlivesItsRelay(t *testing.T) {
 	b.once(200)
 	b.kafka.CreateTopic(t, other, 3, nil)
 	b.settled()
+	b.of(other).once(200)
+}
+
+// A try of what was refused went on to its last attempt while a relay was
+// stopping, and the stop with it.
+func TestAStopWaitsForNoTopicThatIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	other := b.withOther()
+	b.kafka.CreateTopic(t, other, 3, nil)
+	var isAside atomic.Bool
+	tried := make(chan struct{}, 1)
+	refusal := b.kafka.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: other, Err: kerr.NotLeaderForPartition, Count: -1, When: func(kmsg.Request) bool {
+		if isAside.Load() {
+			select {
+			case tried <- struct{}{}:
+			default:
+			}
+		}
+		return true
+	}})
+	b.mixed(100)
+	stop := b.relay()
+	b.awaitAside(100)
+	isAside.Store(true)
+	<-tried
+	before := refusal.Hits()
+	stop()
+	// One may be on its way. Without the remedy there are four.
+	if more := refusal.Hits() - before; more > 1 {
+		t.Errorf("the topic was tried %d times more", more)
+	}
+	refusal.Remove()
+	b.mixed(100)
+	b.relay()
+	b.settled()
+	b.once(200)
 	b.of(other).once(200)
 }
 

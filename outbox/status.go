@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,12 +24,14 @@ type LaneStatus struct {
 	// proved never to come.
 	LowWater int64 `json:"lowWater"`
 	// Pending counts events that wait to be published; from
-	// [MaxCountedPending] on it is an upper bound.
+	// [MaxCountedPending] on it is an upper bound, and a lower one for what is set
+	// aside.
 	Pending int64 `json:"pending"`
 	// OldestSeconds is the age of the oldest waiting event.
 	OldestSeconds float64 `json:"oldestSeconds"`
 	// SetAside counts those of Pending that wait because the broker does not accept
-	// their topic or partition, up to 100 times [MaxCountedPending].
+	// their topic or partition, up to [MaxCountedPending]: then there are at least
+	// so many.
 	SetAside int64 `json:"setAside"`
 	// Parked counts events that wait for an operator.
 	Parked int64 `json:"parked"`
@@ -63,14 +66,23 @@ type StatusReport struct {
 	// not made ahead, or a clock is wrong.
 	DefaultRows int64 `json:"defaultRows"`
 	// SetAside counts by topic the events that wait because the broker does not
-	// accept it, up to 100 times [MaxCountedPending] a lane. Every such topic is there.
+	// accept it, up to [MaxCountedPending] of each lane: from there on there are at
+	// least so many. Every such topic is there.
 	SetAside map[string]int64 `json:"setAside,omitempty"`
 }
 
 // MaxCountedPending is up to where [Status] counts the events of a lane. Beyond,
 // it takes the distance of their positions, which rolled-back transactions make
-// a little longer.
+// a little longer. Of what is set aside it says then that there is at least so
+// much: it is asked every few seconds, in the middle of an outage.
 const MaxCountedPending = 1000
+
+// IsAtLeast reports whether more may be set aside, and so pending, than was
+// counted.
+func (l LaneStatus) IsAtLeast() bool { return l.SetAside >= MaxCountedPending }
+
+// IsAtLeast reports whether more may be pending than was counted.
+func (r StatusReport) IsAtLeast() bool { return slices.ContainsFunc(r.Lanes, LaneStatus.IsAtLeast) }
 
 // Pending returns how many events wait to be published.
 func (r StatusReport) Pending() (events int64) {
@@ -100,7 +112,7 @@ func (r StatusReport) Oldest() time.Duration {
 // Status reads the state of the outbox in the pool's database. It needs no
 // relay and no broker. All ages are by the database's clock.
 func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
-	rows, err := pool.Query(ctx, statement("status"), named.Args{"count_limit": MaxCountedPending, "aside_limit": 100 * MaxCountedPending})
+	rows, err := pool.Query(ctx, statement("status"), named.Args{"count_limit": MaxCountedPending})
 	if err != nil {
 		return StatusReport{}, fmt.Errorf("outbox: read status: %w", explain(err))
 	}
@@ -129,7 +141,7 @@ func Status(ctx context.Context, pool *pgxpool.Pool) (StatusReport, error) {
 }
 
 func setAside(ctx context.Context, pool *pgxpool.Pool) (map[string]int64, error) {
-	rows, err := pool.Query(ctx, statement("unaccepted"), named.Args{"count_limit": 100 * MaxCountedPending})
+	rows, err := pool.Query(ctx, statement("unaccepted"), named.Args{"count_limit": MaxCountedPending})
 	if err != nil {
 		return nil, fmt.Errorf("outbox: count events that are set aside: %w", explain(err))
 	}

@@ -166,6 +166,8 @@ type settlement struct {
 	parked   []parkedRow
 	aside    []asideRow
 	lowWater int64
+	// hasFences is set where events of the lane may be parked.
+	hasFences bool
 	// isRelease is set where all of it was parked before, isAside where it comes
 	// from a shelf.
 	isRelease, isAside bool

@@ -80,7 +80,7 @@ func TestTables(t *testing.T) {
 			Lanes:   []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01J", Epoch: 2, LeaseSeconds: 1.5, LowWater: 90, Pending: 12, OldestSeconds: 400, Parked: 1}, {Lane: 1}},
 			Blocker: &outbox.Blocker{PID: 77, Database: "factline_quote", Application: "psql", AgeSeconds: 390}, DefaultRows: 7,
 		}},
-		{Service: "order-service", StatusReport: outbox.StatusReport{Lanes: []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01K", LeaseSeconds: 2}}}},
+		{Service: "order-service", Pending: 1012, StatusReport: outbox.StatusReport{Lanes: []outbox.LaneStatus{{Lane: 0, Owner: "host-1/01K", LeaseSeconds: 2, Pending: 1012, SetAside: outbox.MaxCountedPending}}}},
 	}
 	lag := []runbook.PartitionLag{
 		{Group: "order-service.quote-events.consumer", Topic: "cpq.quote.events.v1", Partition: 5, EndOffset: 1200, NextOffset: 1100, Committed: 1090, LagRecords: 100, HeldEvents: 3, BlockedKeys: 1},
@@ -96,6 +96,14 @@ func TestTables(t *testing.T) {
 	}{
 		{"outbox_status", func(b *strings.Builder) error { return writeOutboxes(b, outboxes) }},
 		{"outbox_lanes", func(b *strings.Builder) error { return writeLanes(b, outboxes[0]) }},
+		{"outbox_aside", func(b *strings.Builder) error { return writeLanes(b, outboxes[1]) }},
+		{"outbox_tenants", func(b *strings.Builder) error {
+			return writeTenants(b, []tenantRow{
+				{"order-service", outbox.TenantBacklog{TenantID: hostile, Pending: 16_000, OldestSeconds: 400, IsCut: true}},
+				{"order-service", outbox.TenantBacklog{Pending: 3, OldestSeconds: 2, IsCut: true}},
+			})
+		}},
+		{"outbox_tenants_none", func(b *strings.Builder) error { return writeTenants(b, nil) }},
 		{"outbox_none", func(b *strings.Builder) error { return writeOutboxes(b, nil) }},
 		{"consumers_lag", func(b *strings.Builder) error { return writeLag(b, lag) }},
 		{"deadletters_list", func(b *strings.Builder) error { return writeLetters(b, letters) }},

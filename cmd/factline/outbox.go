@@ -27,7 +27,7 @@ func newOutbox(a *app) *cobra.Command {
 	status.Flags().StringVar(&service, "service", "", "show the lanes of this SERVICE (default a line for each service)")
 	t := targetFlags(status)
 	status.RunE = func(cmd *cobra.Command, _ []string) error { return a.outboxStatus(cmd.Context(), t, service) }
-	return newGroup("outbox", "Events that wait to be published", status, newOutboxParked(a), newOutboxResolve(a), newOutboxSkipTopic(a))
+	return newGroup("outbox", "Events that wait to be published", status, newOutboxParked(a), newOutboxResolve(a), newOutboxSkipTopic(a), newOutboxTenants(a))
 }
 
 type outboxRow struct {
@@ -86,12 +86,20 @@ func writeOutboxes(w io.Writer, rows []outboxRow) error {
 				owners[instance(l.Owner)] = true
 			}
 		}
-		t.Row(r.Service, len(r.Lanes), leased, r.Pending, age(r.OldestSeconds), r.Parked, sortedNames(owners))
+		t.Row(r.Service, len(r.Lanes), leased, counted(r.Pending, r.IsAtLeast()), age(r.OldestSeconds), r.Parked, sortedNames(owners))
 	}
 	if err := table(w, t, "no service has an outbox"); err != nil {
 		return err
 	}
 	return writeBlockers(w, rows)
+}
+
+// counted is a number of events, of which there may be more.
+func counted(events int64, isAtLeast bool) any {
+	if isAtLeast {
+		return fmt.Sprintf("at least %d", events)
+	}
+	return events
 }
 
 // instance leaves out the part of an owner that differs at each start.
@@ -103,7 +111,7 @@ func instance(owner string) string {
 func writeLanes(w io.Writer, r outboxRow) error {
 	t := render.NewTable("LANE", "OWNER", "EPOCH", "LEASE", "LOW WATER", "PENDING", "OLDEST", "PARKED")
 	for _, l := range r.Lanes {
-		t.Row(l.Lane, l.Owner, l.Epoch, age(l.LeaseSeconds), l.LowWater, l.Pending, age(l.OldestSeconds), l.Parked)
+		t.Row(l.Lane, l.Owner, l.Epoch, age(l.LeaseSeconds), l.LowWater, counted(l.Pending, l.IsAtLeast()), age(l.OldestSeconds), l.Parked)
 	}
 	if err := table(w, t, "the outbox has no lanes"); err != nil {
 		return err

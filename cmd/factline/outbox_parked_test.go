@@ -94,6 +94,21 @@ func TestSkipTopicLooksInEveryService(t *testing.T) {
 	}
 }
 
+func TestTenantsOfEveryServiceAreListed(t *testing.T) {
+	t.Parallel()
+	services := []runbook.Service{{Name: "empty", Pool: factlinetest.Postgres(t, parkedTables)}, {Name: "full", Pool: factlinetest.Postgres(t, parkedTables)}}
+	_, err := services[1].Pool.Exec(t.Context(), `INSERT INTO factline.outbox_event (lane, position, event_id, event_type, tenant_id,
+		aggregate_type, aggregate_id, aggregate_version, topic, value, stamped)
+		SELECT 0, n, 'e' || n, 'T', CASE WHEN n > 1 THEN 'noisy' ELSE 'quiet' END, 'A', 'a', n, 'topic', '', true FROM generate_series(1, 5) n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tenantsIn(t.Context(), services, 1)
+	if err != nil || len(got) != 1 || got[0].Service != "full" || got[0].TenantID != "noisy" || got[0].Pending != 4 {
+		t.Errorf("got %+v (%v), want the noisy tenant of full with 4", got, err)
+	}
+}
+
 var parkedTables = factlinetest.PostgresTemplate("outbox_parked", func(ctx context.Context, conn *pgx.Conn) error {
 	pool, err := pgxpool.New(ctx, conn.Config().ConnString())
 	if err != nil {

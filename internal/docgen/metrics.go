@@ -36,8 +36,8 @@ type source struct {
 func sources() []source {
 	return []source{
 		{
-			"Relay", "Registered by `outbox.NewRelay`. The reference platform adds the label `service`.",
-			registerRelay,
+			"Outbox", "Registered by `outbox.NewRelay`, and `factline_outbox_serialization_failures_total` by `outbox.New`. The reference platform adds the label `service`.",
+			registerOutbox,
 		},
 		{
 			"Consumer", "Registered by `consumer.New`; the runners of one process share them, told apart by `group`.",
@@ -95,13 +95,20 @@ func cell(text string) string {
 // what it measures and never run.
 const nowhere = "postgres://nobody@127.0.0.1:1/none"
 
-func registerRelay(ctx context.Context, reg prometheus.Registerer) error {
+func registerOutbox(ctx context.Context, reg prometheus.Registerer) error {
 	pool, err := pgxpool.New(ctx, nowhere)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	_, err = outbox.NewRelay(outbox.RelayConfig{Pool: pool, Brokers: []string{"127.0.0.1:1"}, Registerer: reg})
+	if _, err = outbox.NewRelay(outbox.RelayConfig{Pool: pool, Brokers: []string{"127.0.0.1:1"}, Registerer: reg}); err != nil {
+		return err
+	}
+	contracts, err := platform.Catalogue()
+	if err != nil {
+		return err
+	}
+	_, err = outbox.New(outbox.Config{Contracts: contracts, Producer: "docgen", Registerer: reg})
 	return err
 }
 

@@ -1,8 +1,7 @@
+-- The statement before, of the same transaction, moved the mark and holds the lane.
 WITH mine AS (
-    UPDATE factline.outbox_lane
-    SET low_water = greatest(low_water, @low_water::bigint)
+    SELECT lane FROM factline.outbox_lane
     WHERE lane = @lane::smallint AND owner = @owner::text AND epoch = @epoch::bigint
-    RETURNING lane
 )
 INSERT INTO factline.outbox_parked (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id,
     aggregate_version, topic, record_key, headers, value, stamped, created_at, reason, is_culprit, parked_at)

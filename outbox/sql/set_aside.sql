@@ -1,14 +1,14 @@
 -- What follows a parked event of its key is parked behind it, or the two kinds
--- of a key would be sent side by side.
+-- of a key would be sent side by side. A lane without parked events is spared the
+-- look at them. The statement before, of the same transaction, moved the mark and
+-- holds the lane.
 WITH mine AS (
-    UPDATE factline.outbox_lane
-    SET low_water = greatest(low_water, @low_water::bigint)
+    SELECT lane FROM factline.outbox_lane
     WHERE lane = @lane::smallint AND owner = @owner::text AND epoch = @epoch::bigint
-    RETURNING lane
 ), fence AS (
     SELECT DISTINCT topic, coalesce(record_key, '') AS record_key
     FROM factline.outbox_parked
-    WHERE lane = @lane::smallint AND shelf IS NULL AND skipped_at IS NULL
+    WHERE @has_fences::boolean AND lane = @lane::smallint AND shelf IS NULL AND skipped_at IS NULL
 )
 INSERT INTO factline.outbox_parked (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id,
     aggregate_version, topic, record_key, headers, value, stamped, created_at, reason, is_culprit, parked_at, shelf)

@@ -36,7 +36,7 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
     -- Those up to the mark are counted nowhere else.
     SELECT count(*) AS events, count(*) FILTER (WHERE page.position <= l.low_water) AS settled
-    FROM (SELECT k.position FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.shelf IS NOT NULL LIMIT @aside_limit::int) AS page
+    FROM (SELECT k.position FROM factline.outbox_parked k WHERE k.lane = l.lane AND k.shelf IS NOT NULL LIMIT @count_limit::int) AS page
 ) AS aside
 LEFT JOIN LATERAL (
     SELECT k.created_at FROM factline.outbox_parked k

@@ -64,7 +64,7 @@ func (h Host) Migrate(ctx context.Context, schema string, files fs.FS) error {
 
 // Outbox returns the outbox of the service.
 func (h Host) Outbox(service string) (*outbox.Outbox, error) {
-	return outbox.New(outbox.Config{Contracts: h.Contracts, Producer: service, Now: h.Now})
+	return outbox.New(outbox.Config{Contracts: h.Contracts, Producer: service, Now: h.Now, Registerer: h.labelled(service)})
 }
 
 // Work is one part of a service that runs until its context ends.
