@@ -185,12 +185,13 @@ func (w *objectWriter) object(name string, members map[string]string) {
 	}
 	sort.Strings(names)
 	w.name(name)
-	inner := objectWriter{}
-	for _, n := range names {
-		quoted := AppendString(nil, n)
-		inner.text(string(quoted[1:len(quoted)-1]), members[n])
+	for i, n := range names {
+		w.buf = append(w.buf, "{,"[min(i, 1)])
+		w.buf = AppendString(w.buf, n)
+		w.buf = append(w.buf, ':')
+		w.buf = AppendString(w.buf, members[n])
 	}
-	w.buf = append(append(w.buf, inner.buf...), '}')
+	w.buf = append(w.buf, '}')
 }
 
 // AppendString appends s as JSON. Broken UTF-8 becomes U+FFFD.
