@@ -400,3 +400,29 @@ func TestAChangeOfLanesWaitsForAppendsUnderWay(t *testing.T) {
 		t.Errorf("the change ended with %v, want the refusal that events still wait", err)
 	}
 }
+
+// What an append costs is in its plan: the head, the event, and nothing between.
+// A volatile function in the outer SELECT keeps it apart from the INSERT, and a
+// function that is not put into the plan is called for every event.
+func TestAppendingOneEventTakesTwoSteps(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sql := namedArgument.ReplaceAllString(statement("append_one"), "NULL")
+	rows, err := b.pool.Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) "+sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := strings.Join(lines, "\n")
+	if strings.Count(plan, "->") != 3 || !strings.Contains(plan, "->  CTE Scan on head") {
+		t.Errorf("the plan has other steps than Result, Insert on outbox_stream and CTE Scan below the Insert:\n%s", plan)
+	}
+	for _, called := range []string{"outbox_lane_of", "outbox_next_position", "outbox_sequences", "outbox_setting"} {
+		if strings.Contains(plan, called) {
+			t.Errorf("the plan still asks %s:\n%s", called, plan)
+		}
+	}
+}
