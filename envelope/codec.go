@@ -35,7 +35,11 @@ func (t Template) Value(aggregateVersion int64) []byte {
 // Encode returns the value of e as it stands on the wire. A zero PublishedAt is
 // left out, for [Stamp] to add. The payload must marshal to a JSON object.
 func Encode[T any](e Event[T]) ([]byte, error) {
-	t, err := EncodeTemplate(e)
+	payload, err := json.Marshal(e.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("envelope: encode payload of %s: %w", e.EventType, err)
+	}
+	t, err := template(e, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -47,12 +51,11 @@ func Encode[T any](e Event[T]) ([]byte, error) {
 }
 
 // EncodeTemplate encodes e around the place of its aggregateVersion. It ignores
-// AggregateVersion and PublishedAt.
-func EncodeTemplate[T any](e Event[T]) (Template, error) {
-	payload, err := json.Marshal(e.Payload)
-	if err != nil {
-		return Template{}, fmt.Errorf("envelope: encode payload of %s: %w", e.EventType, err)
-	}
+// AggregateVersion and PublishedAt. The payload is taken as it stands: it must be
+// what [json.Marshal] makes of an object.
+func EncodeTemplate(e Raw) (Template, error) { return template(e, e.Payload) }
+
+func template[T any](e Event[T], payload []byte) (Template, error) {
 	if len(payload) == 0 || payload[0] != '{' {
 		return Template{}, fmt.Errorf("envelope: encode payload of %s: it is no JSON object; pass a struct or a map", e.EventType)
 	}
@@ -182,12 +185,13 @@ func (w *objectWriter) object(name string, members map[string]string) {
 	}
 	sort.Strings(names)
 	w.name(name)
-	inner := objectWriter{}
-	for _, n := range names {
-		quoted := AppendString(nil, n)
-		inner.text(string(quoted[1:len(quoted)-1]), members[n])
+	for i, n := range names {
+		w.buf = append(w.buf, "{,"[min(i, 1)])
+		w.buf = AppendString(w.buf, n)
+		w.buf = append(w.buf, ':')
+		w.buf = AppendString(w.buf, members[n])
 	}
-	w.buf = append(append(w.buf, inner.buf...), '}')
+	w.buf = append(w.buf, '}')
 }
 
 // AppendString appends s as JSON. Broken UTF-8 becomes U+FFFD.

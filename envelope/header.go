@@ -71,7 +71,11 @@ func EncodeHeaders(headers []Header) []byte {
 	if len(headers) == 0 {
 		return nil
 	}
-	out := binary.AppendUvarint(nil, uint64(len(headers)))
+	size := 2
+	for _, h := range headers {
+		size += len(h.Key) + len(h.Value) + 4 // a length rarely needs more than two bytes
+	}
+	out := binary.AppendUvarint(make([]byte, 0, size), uint64(len(headers)))
 	for _, h := range headers {
 		out = binary.AppendUvarint(out, uint64(len(h.Key)))
 		out = append(out, h.Key...)

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"factline.dev/contract"
 	"factline.dev/envelope"
 	"factline.dev/factlinetest"
+	"factline.dev/migrate"
 )
 
 func TestEveryStatementPrepares(t *testing.T) {
@@ -321,5 +323,106 @@ func TestABaselineAdoptsAnAggregateOnce(t *testing.T) {
 	}
 	if got := fmt.Sprint(versions); got != "[42 43]" {
 		t.Errorf("versions %s after a baseline of 41, want [42 43]", got)
+	}
+	if err := b.outbox.Baseline(t.Context(), nil, "tenant_001", "Thing", "b", -1); err == nil || !strings.Contains(err.Error(), "version -1 is negative") {
+		t.Errorf("a baseline of -1 gave %v", err)
+	}
+}
+
+// A connection keeps its plans, and the lanes are constants in them.
+func TestAppendsFollowAChangeOfLanes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	conn, err := b.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	lanes := func(end func(tx pgx.Tx) error) (highest int16) {
+		t.Helper()
+		tx, err := conn.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := Record{Topic: b.topic, Key: []byte("k")}
+		for i := range 64 {
+			id := fmt.Sprintf("%d", i)
+			if err := errors.Join(b.outbox.Append(t.Context(), tx, event(id, "")), b.outbox.Append(t.Context(), tx, event(id, ""), event(id, "")),
+				b.outbox.Forward(t.Context(), tx, record)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.QueryRow(t.Context(), "SELECT max(lane) FROM factline.outbox_event").Scan(&highest); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(tx); err != nil {
+			t.Fatal(err)
+		}
+		return highest
+	}
+	rollback := func(tx pgx.Tx) error { return tx.Rollback(t.Context()) }
+	if got := lanes(rollback); got != 15 {
+		t.Errorf("64 aggregates reach lane %d of 16 lanes, want 15", got)
+	}
+	for _, wanted := range []int{4, 32} {
+		if err := migrate.Up(t.Context(), b.pool, migrate.Config{Lanes: wanted}); err != nil {
+			t.Fatal(err)
+		}
+		if got := lanes(rollback); int(got) != wanted-1 {
+			t.Errorf("64 aggregates reach lane %d of %d lanes, want %d", got, wanted, wanted-1)
+		}
+	}
+}
+
+// An append under way has planned with the lanes there were. To change them means
+// to wait for it, and then to find its event.
+func TestAChangeOfLanesWaitsForAppendsUnderWay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	changed := make(chan error, 1)
+	err := b.in(func(tx pgx.Tx) error {
+		if err := b.outbox.Append(t.Context(), tx, event("a", "")); err != nil {
+			return err
+		}
+		go func() { changed <- migrate.Up(t.Context(), b.pool, migrate.Config{Lanes: 4}) }()
+		factlinetest.Eventually(t, time.Minute, "the change waits", func() (bool, error) {
+			var waits bool
+			err := b.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks
+				WHERE NOT granted AND relation = 'factline.outbox_event'::regclass)`).Scan(&waits)
+			return waits, err
+		})
+		return migrate.Up(t.Context(), b.pool, migrate.Config{}) // as many as there are: waits for nobody
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-changed; err == nil || !strings.Contains(err.Error(), "still holds events") {
+		t.Errorf("the change ended with %v, want the refusal that events still wait", err)
+	}
+}
+
+// What an append costs is in its plan: the head, the event, and nothing between.
+// A volatile function in the outer SELECT keeps it apart from the INSERT, and a
+// function that is not put into the plan is called for every event.
+func TestAppendingOneEventTakesTwoSteps(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sql := namedArgument.ReplaceAllString(statement("append_one"), "NULL")
+	rows, err := b.pool.Query(t.Context(), "EXPLAIN (VERBOSE, COSTS OFF) "+sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := strings.Join(lines, "\n")
+	if strings.Count(plan, "->") != 3 || !strings.Contains(plan, "->  CTE Scan on head") {
+		t.Errorf("the plan has other steps than Result, Insert on outbox_stream and CTE Scan below the Insert:\n%s", plan)
+	}
+	for _, called := range []string{"outbox_lane_of", "outbox_next_position", "outbox_sequences", "outbox_setting"} {
+		if strings.Contains(plan, called) {
+			t.Errorf("the plan still asks %s:\n%s", called, plan)
+		}
 	}
 }

@@ -105,8 +105,12 @@ func (o *Outbox) Forward(ctx context.Context, tx pgx.Tx, records ...Record) erro
 }
 
 // Baseline adopts an aggregate that existed before the outbox: its next event
-// gets version+1. It changes nothing for an aggregate that has a head.
+// gets version+1. It changes nothing for an aggregate that has a head. A version
+// below 0 is refused before the database is asked.
 func (o *Outbox) Baseline(ctx context.Context, tx pgx.Tx, tenantID, aggregateType, aggregateID string, version int64) error {
+	if version < 0 {
+		return fmt.Errorf("outbox: baseline %s %s: version %d is negative; pass its last version, 0 for none", aggregateType, aggregateID, version)
+	}
 	_, err := tx.Exec(ctx, statement("baseline"), named.Args{
 		"tenant_id": tenantID, "aggregate_type": aggregateType, "aggregate_id": aggregateID, "version": version,
 	})

@@ -97,11 +97,10 @@ func (s *site) kinds(w *workload) ([]*kind, error) {
 	if err != nil {
 		return nil, err
 	}
+	facts := w.facts()
 	appendTo := func(ob *outbox.Outbox) func(context.Context, pgx.Tx, int) error {
 		return func(ctx context.Context, tx pgx.Tx, i int) error {
-			e := w.event(i)
-			e.ID = "" // both outboxes append it
-			return ob.Append(envelope.WithCause(ctx, w.cause(i)), tx, e)
+			return ob.Append(envelope.WithCause(ctx, facts[i].cause), tx, facts[i].event)
 		}
 	}
 	return []*kind{
@@ -113,6 +112,22 @@ func (s *site) kinds(w *workload) ([]*kind, error) {
 		{name: "ours", about: "UPDATE of one row and Outbox.Append of one event", store: appendTo(loose)},
 		{name: "ours_validated", about: "as ours, the event validated against its contract", store: appendTo(strict)},
 	}, nil
+}
+
+// fact is what a business transaction has in hand before it appends.
+type fact struct {
+	cause envelope.Cause
+	event outbox.Event
+}
+
+// facts are made beforehand: dicing their contents is no part of an append.
+func (w *workload) facts() []fact {
+	all := make([]fact, w.len())
+	for i := range all {
+		all[i] = fact{w.cause(i), w.event(i)}
+		all[i].event.ID = "" // both outboxes append it
+	}
+	return all
 }
 
 func (s *site) appendSlice(ctx context.Context, w *workload, k *kind, from, size, writers int) error {

@@ -6,18 +6,16 @@ WITH head AS (
     SELECT * FROM unnest(@stream_tenants::text[], @stream_types::text[], @stream_ids::text[], @added::bigint[])
     ON CONFLICT (tenant_id, aggregate_type, aggregate_id) DO UPDATE SET version = s.version + excluded.version
     RETURNING tenant_id, aggregate_type, aggregate_id, version
-), setting AS MATERIALIZED (
-    SELECT factline.outbox_begin() AS lanes
 )
 INSERT INTO factline.outbox_event (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id,
     aggregate_version, topic, record_key, headers, value, stamped)
-SELECT lane, nextval(('factline.outbox_position_' || lane)::regclass), event_id, event_type, tenant_id, aggregate_type, aggregate_id,
+SELECT lane, factline.outbox_next_position(lane), event_id, event_type, tenant_id, aggregate_type, aggregate_id,
     CASE WHEN expected <> version - since
         THEN factline.outbox_conflict(aggregate_type, aggregate_id, expected, version - since)
         ELSE version END,
     topic, record_key, headers, prefix || version::text::bytea || suffix, true
 FROM (
-    SELECT e.*, (e.hash % setting.lanes)::smallint AS lane, head.version - e.behind AS version
+    SELECT e.*, factline.outbox_lane_of(e.hash) AS lane, head.version - e.behind AS version
     FROM unnest(
         @hashes::bigint[], @event_ids::text[], @event_types::text[], @tenant_ids::text[],
         @aggregate_types::text[], @aggregate_ids::text[], @topics::text[], @record_keys::bytea[],
@@ -25,6 +23,6 @@ FROM (
     ) WITH ORDINALITY AS e(
         hash, event_id, event_type, tenant_id, aggregate_type, aggregate_id, topic, record_key,
         headers, prefix, suffix, behind, since, expected, ordinal)
-    JOIN head USING (tenant_id, aggregate_type, aggregate_id), setting
+    JOIN head USING (tenant_id, aggregate_type, aggregate_id)
     ORDER BY e.ordinal
 ) AS numbered
