@@ -27,7 +27,7 @@ func (r *Runner) TryAgain(ctx context.Context, topic string, id int32, offset in
 		return err
 	}
 	p := o.partitions[id]
-	p.askDue([]inbox.DueRecord{{Offset: offset}})
+	p.tries.claimed = []inbox.DueRecord{{Offset: offset}}
 	return p.tryAgain(p.takeDue())
 }
 

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -156,27 +155,45 @@ func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Ag
 
 // lock locks the partitions and then, in the same round trip, runs what view
 // queues. Of a partition that changed its mark while the lock was waited for
-// nothing comes back: it is then asked for as somebody without a mark would.
+// nothing comes back: it is then asked for again, and its row locked alone.
 func (l *Loaded) lock(ctx context.Context, tx Querier, s Scope, view func(*pgx.Batch)) error {
 	batch := &pgx.Batch{}
+	l.queueTurn(batch, s)
+	err := l.lockRows(ctx, tx, batch, s, view)
+	if !errors.Is(err, ErrPartitionUnknown) || s.Member == "" {
+		return err
+	}
+	// The turn stays shared: two transactions that share it and then both asked to
+	// have it alone would wait for each other. So would two that share a row, which is
+	// why those that kept their mark are shared again.
+	if err = l.lockRows(ctx, tx, &pgx.Batch{}, s, view); !errors.Is(err, ErrPartitionUnknown) {
+		return err
+	}
+	s.Member = ""
+	return l.lockRows(ctx, tx, &pgx.Batch{}, s, view)
+}
+
+func (l *Loaded) lockRows(ctx context.Context, tx Querier, batch *pgx.Batch, s Scope, view func(*pgx.Batch)) error {
 	l.queueLock(batch, s)
 	view(batch)
-	err := tx.SendBatch(ctx, batch).Close()
-	if errors.Is(err, ErrPartitionUnknown) && s.Member != "" {
-		s.Member = ""
-		return l.lock(ctx, tx, s, view)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// queueTurn waits for a turn beside others of the member, or alone.
+func (l *Loaded) queueTurn(batch *pgx.Batch, s Scope) {
+	queue := "queue_alone"
+	if s.Member != "" {
+		queue = "queue_beside"
 	}
-	return err
+	batch.Queue(statement(queue), s.Consumer, s.Topic, s.Partitions)
 }
 
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
-	place, member := []any{s.Consumer, s.Topic, s.Partitions}, []any(nil)
-	queue, lock := "queue_alone", "lock_partitions"
+	lock, args := "lock_partitions", []any{s.Consumer, s.Topic, s.Partitions}
 	if s.Member != "" {
-		queue, lock, member = "queue_beside", "share_partitions", []any{s.Member}
+		lock, args = "share_partitions", append(args, s.Member)
 	}
-	batch.Queue(statement(queue), place...)
-	batch.Queue(statement(lock), slices.Concat(place, member)...).Query(func(rows pgx.Rows) error {
+	batch.Queue(statement(lock), args...).Query(func(rows pgx.Rows) error {
 		p := Progress{Topic: s.Topic}
 		_, err := pgx.ForEachRow(rows, []any{&p.Partition, &p.NextOffset, &p.CutStart}, func() error {
 			l.Progress[p.Partition], l.View.CutStart[p.Partition] = p, p.CutStart
