@@ -316,7 +316,7 @@ func (p *partition) attempt(c *chunk, failed func()) (*run, error) {
 			return done, err
 		case errors.Is(err, errRewound) || errors.Is(err, errStopping):
 			return nil, err
-		case errors.Is(err, errKnown):
+		case errors.Is(err, errKnown), errors.Is(err, inbox.ErrPartitionTaken):
 			continue
 		}
 		failures++

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,11 @@ func statement(name string) string {
 // ErrPartitionUnknown says that the database has no row for a partition: this
 // consumer never started on it, or the database was restored to before it did.
 var ErrPartitionUnknown = errors.New("inbox: lock partition: the database does not know it; start it with StartPartition first")
+
+// ErrPartitionTaken says that another member took a partition while its lock was
+// waited for. The transaction is to be rolled back and run again, which then waits
+// for its turn as one that shares nothing.
+var ErrPartitionTaken = errors.New("inbox: lock partition: another member took it while it was waited for; run the transaction again")
 
 // Scope is what of a topic one transaction of a consumer handles.
 type Scope struct {
@@ -136,7 +142,8 @@ type Loaded struct {
 
 // Load locks the rows of the partitions in tx and reads, in one round trip, what
 // is known about the aggregates and keys of events and about the aggregates of
-// release. It waits while somebody else works on one of the partitions.
+// release. It waits while somebody else works on one of the partitions, and returns
+// [ErrPartitionTaken] where one changed hands meanwhile.
 func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Aggregate) (Loaded, error) {
 	l := Loaded{scope: s, Progress: make(map[int32]Progress, len(s.Partitions)), addresses: make(map[Aggregate]string, len(events)), View: View{
 		Mode: s.Mode, Continue: s.Continue, CutStart: make(map[int32]bool),
@@ -154,46 +161,44 @@ func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Ag
 }
 
 // lock locks the partitions and then, in the same round trip, runs what view
-// queues. Of a partition that changed its mark while the lock was waited for
-// nothing comes back: it is then asked for again, and its row locked alone.
+// queues. A row that changed its mark while its lock was waited for does not come
+// back, and is locked all the same, as one that is shared: two transactions that went
+// on from there to have it alone would wait for each other.
 func (l *Loaded) lock(ctx context.Context, tx Querier, s Scope, view func(*pgx.Batch)) error {
 	batch := &pgx.Batch{}
-	l.queueTurn(batch, s)
-	err := l.lockRows(ctx, tx, batch, s, view)
+	l.queueLock(batch, s)
+	view(batch)
+	err := tx.SendBatch(ctx, batch).Close()
 	if !errors.Is(err, ErrPartitionUnknown) || s.Member == "" {
 		return err
 	}
-	// The turn stays shared: two transactions that share it and then both asked to
-	// have it alone would wait for each other. So would two that share a row, which is
-	// why those that kept their mark are shared again.
-	if err = l.lockRows(ctx, tx, &pgx.Batch{}, s, view); !errors.Is(err, ErrPartitionUnknown) {
-		return err
+	known, failure := isKnown(ctx, tx, s)
+	switch {
+	case failure != nil:
+		return failure
+	case known:
+		return ErrPartitionTaken
 	}
-	s.Member = ""
-	return l.lockRows(ctx, tx, &pgx.Batch{}, s, view)
+	return err
 }
 
-func (l *Loaded) lockRows(ctx context.Context, tx Querier, batch *pgx.Batch, s Scope, view func(*pgx.Batch)) error {
-	l.queueLock(batch, s)
-	view(batch)
-	return tx.SendBatch(ctx, batch).Close()
-}
-
-// queueTurn waits for a turn beside others of the member, or alone.
-func (l *Loaded) queueTurn(batch *pgx.Batch, s Scope) {
-	queue := "queue_alone"
-	if s.Member != "" {
-		queue = "queue_beside"
+func isKnown(ctx context.Context, tx Querier, s Scope) (bool, error) {
+	rows, err := tx.Query(ctx, statement("count_partitions"), s.Consumer, s.Topic, s.Partitions)
+	if err != nil {
+		return false, err
 	}
-	batch.Queue(statement(queue), s.Consumer, s.Topic, s.Partitions)
+	n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+	return n == len(s.Partitions), err
 }
 
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {
-	lock, args := "lock_partitions", []any{s.Consumer, s.Topic, s.Partitions}
+	place, member := []any{s.Consumer, s.Topic, s.Partitions}, []any(nil)
+	queue, lock := "queue_alone", "lock_partitions"
 	if s.Member != "" {
-		lock, args = "share_partitions", append(args, s.Member)
+		queue, lock, member = "queue_beside", "share_partitions", []any{s.Member}
 	}
-	batch.Queue(statement(lock), args...).Query(func(rows pgx.Rows) error {
+	batch.Queue(statement(queue), place...)
+	batch.Queue(statement(lock), slices.Concat(place, member)...).Query(func(rows pgx.Rows) error {
 		p := Progress{Topic: s.Topic}
 		_, err := pgx.ForEachRow(rows, []any{&p.Partition, &p.NextOffset, &p.CutStart}, func() error {
 			l.Progress[p.Partition], l.View.CutStart[p.Partition] = p, p.CutStart
