@@ -94,3 +94,6 @@ func (o *Owner) Waiting() map[int32]int {
 	}
 	return waiting
 }
+
+// SetHostClock makes a runner that was not run yet have another host's clock.
+func (r *Runner) SetHostClock(now func() time.Time) { r.clock.host = now }

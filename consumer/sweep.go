@@ -76,6 +76,11 @@ func (s *session) byTopic() map[string][]int32 {
 }
 
 func (s *session) sweep(ctx context.Context, count bool) error {
+	if count {
+		if err := s.r.clock.ask(ctx, s.r.cfg.Pool); err != nil {
+			return err
+		}
+	}
 	for topic, partitions := range s.byTopic() {
 		if err := s.sweepTopic(ctx, topic, partitions, count); err != nil {
 			return err
