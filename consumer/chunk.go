@@ -51,20 +51,35 @@ type chunk struct {
 	limit int
 	// settled are ids learned to be settled, by an earlier run.
 	settled map[string]bool
-	// condemned are events to give up, by id, and paused those to try later.
-	condemned map[string]*fault
-	paused    map[string]*pause
-	// due is where the event stands that the chunk tries again; it has no records
-	// of its own then.
-	due *inbox.Place
-	// careful counts an attempt before it begins, counted is which one.
+	// condemned are events to give up, by where they stand, and paused those to try
+	// later.
+	condemned map[inbox.Place]*fault
+	paused    map[inbox.Place]*pause
+	// due are the offsets of the events that the chunk tries again; it has no
+	// records of its own then.
+	due []int64
+	// careful counts an attempt before it begins, counted is which one, of trying.
 	careful bool
 	counted int
+	trying  *item
+	// apart gives each event a savepoint, so that all that fail are found at once.
+	apart bool
+	// suspected is set once the events that are tried again together are marked.
+	suspected bool
 	// tried is set once an attempt may be counted: a settled tombstone takes its
 	// count along, because no other row of it stays.
 	tried bool
-	// culprit is the event that the last failed run was handling.
-	culprit *item
+	// took is how long its runs took.
+	took time.Duration
+	// failures are the events that failed in the last run, as far as it is known
+	// which they are.
+	failures []failure
+}
+
+// failure is an event whose effect failed, and why.
+type failure struct {
+	item *item
+	err  error
 }
 
 // run is one attempt at a chunk: the state that its transaction builds up.
@@ -72,14 +87,16 @@ type run struct {
 	*chunk
 	now time.Time
 	// items are the records and then the held events.
-	items    []item
-	plan     inbox.Plan
-	gates    map[inbox.Aggregate]inbox.Position // as loaded
-	changes  *inbox.Changes
-	applied  []*item
-	letters  []*burial
-	parked   []*item
-	closed   []closing
+	items   []item
+	plan    inbox.Plan
+	gates   map[inbox.Aggregate]inbox.Position // as loaded
+	changes *inbox.Changes
+	applied []*item
+	letters []*burial
+	parked  []*item
+	closed  []closing
+	// failed are the events that failed apart.
+	failed   []failure
 	rejected []rejection
 	// tenant is what factline.tenant is set to.
 	tenant   string
@@ -226,9 +243,9 @@ func (r *run) judgeAgain(it *item) {
 	if it.event.Fault == inbox.Unreadable {
 		return
 	}
-	if f := r.condemned[it.event.EventID]; f != nil {
+	if f := r.condemned[it.place()]; f != nil {
 		it.fault, it.event.Fault = f, inbox.Broken
-	} else if later := r.paused[it.event.EventID]; later != nil {
+	} else if later := r.paused[it.place()]; later != nil {
 		it.pause, it.event.Fault = later, inbox.Failed
 	}
 }
@@ -436,13 +453,24 @@ func (r *run) effect(ctx context.Context, tx pgx.Tx) error {
 	if len(r.applied) == 0 {
 		return nil
 	}
-	inside, buffer := outbox.WithBuffer(ctx, tx)
-	if err := r.handle(inside, tx); err != nil {
-		return err
+	var err error
+	if r.apart {
+		err = r.effectApart(ctx, tx)
+	} else {
+		err = r.effectOf(ctx, tx, r.applied)
 	}
-	r.appended = r.appended || buffer.Len() > 0
-	if err := buffer.Flush(ctx, r.r.cfg.Outbox); err != nil {
+	if err != nil {
 		return err
 	}
 	return r.markRejected(ctx, tx)
+}
+
+// effectOf gives events their effects and stores what their handlers appended.
+func (r *run) effectOf(ctx context.Context, tx pgx.Tx, items []*item) error {
+	inside, buffer := outbox.WithBuffer(ctx, tx)
+	if err := r.handle(inside, tx, items); err != nil {
+		return err
+	}
+	r.appended = r.appended || buffer.Len() > 0
+	return buffer.Flush(ctx, r.r.cfg.Outbox)
 }

@@ -127,7 +127,8 @@ type Config struct {
 	// published it. Nil makes none.
 	TracerProvider trace.TracerProvider
 	// Now gives the times of rows and dead letters, and says when a failed event is
-	// due. Default time.Now.
+	// due. Set it in tests alone. Default the database's clock, on which all members
+	// of the group agree, whatever their hosts' clocks say.
 	Now func() time.Time
 	// Hooks may implement AfterEffectHook. Nil has none.
 	Hooks any
@@ -158,9 +159,6 @@ func (c Config) WithDefaults() Config {
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Now == nil {
-		c.Now = time.Now
 	}
 	if c.Tenants == nil {
 		c.Tenants = func(string) bool { return true }

@@ -49,10 +49,12 @@
 // Latest it is SUPERSEDED where something newer of its key came: a later version,
 // or a tombstone, which closes what is open of its key and stood before it.
 //
-// An attempt in the chain is counted before it begins, and so is every attempt
-// for a while where the member before died at its work: an event that takes the
-// process down with it ends as a dead letter too. Killing the process during
-// such an attempt uses it.
+// Events whose pause has ended are tried together, up to 200 and within about 100 ms;
+// those that fail are found by a savepoint each. They are marked before, and where the
+// process ends meanwhile each of them is tried alone next. An attempt alone is counted
+// before it begins, and so is every attempt for a while where the member before died
+// at its work: an event that takes the process down with it ends as a dead letter
+// too. Killing the process during such an attempt uses it.
 //
 // A partition whose next offset the log no longer holds stops with an alert and a
 // row in factline.consumer_gap instead of jumping. One that has work and makes no

@@ -27,7 +27,7 @@ func (r *Runner) TryAgain(ctx context.Context, topic string, id int32, offset in
 		return err
 	}
 	p := o.partitions[id]
-	p.askDue([]inbox.DueRecord{{Offset: offset}})
+	p.tries.claimed = []inbox.DueRecord{{Offset: offset}}
 	return p.tryAgain(p.takeDue())
 }
 
@@ -94,3 +94,6 @@ func (o *Owner) Waiting() map[int32]int {
 	}
 	return waiting
 }
+
+// SetHostClock makes a runner that was not run yet have another host's clock.
+func (r *Runner) SetHostClock(now func() time.Time) { r.clock.host = now }

@@ -40,22 +40,22 @@ func groupByTenant(items []*item) {
 	})
 }
 
-// handle gives the events of r.applied their effects.
-func (r *run) handle(ctx context.Context, tx pgx.Tx) error {
-	for i := 0; i < len(r.applied); {
-		if err := r.setTenant(ctx, tx, r.applied[i].event.Aggregate.TenantID); err != nil {
+// handle calls the handlers of events.
+func (r *run) handle(ctx context.Context, tx pgx.Tx, items []*item) error {
+	for len(items) > 0 {
+		if err := r.setTenant(ctx, tx, items[0].event.Aggregate.TenantID); err != nil {
 			return err
 		}
-		n, err := r.bulkRun(i), error(nil)
+		n, err := r.bulkRun(items), error(nil)
 		if n > 0 {
-			err = r.handleBulk(ctx, tx, r.applied[i:i+n])
+			err = r.handleBulk(ctx, tx, items[:n])
 		} else {
-			n, err = 1, r.handleOne(ctx, tx, r.applied[i])
+			n, err = 1, r.handleOne(ctx, tx, items[0])
 		}
 		if err != nil {
 			return err
 		}
-		i += n
+		items = items[n:]
 	}
 	return nil
 }
@@ -77,10 +77,10 @@ func (r *run) forceTenant(ctx context.Context, tx pgx.Tx, tenant string) error {
 	return nil
 }
 
-// bulkRun is how many events from i on go to the bulk handler in one call.
-func (r *run) bulkRun(i int) (n int) {
-	tenant := r.applied[i].event.Aggregate.TenantID
-	for _, it := range r.applied[i:] {
+// bulkRun is how many of the first events go to the bulk handler in one call.
+func (r *run) bulkRun(items []*item) (n int) {
+	tenant := items[0].event.Aggregate.TenantID
+	for _, it := range items {
 		if !r.topic.bulk[it.msg.EventType] || it.event.Aggregate.TenantID != tenant {
 			return n
 		}

@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -273,5 +274,44 @@ func TestCareReachesAsFarAsTheMemberMayHaveBeen(t *testing.T) {
 	}
 	if len(alone) == len(want) {
 		t.Error("care never ended")
+	}
+}
+
+// Events that are tried again together are not counted before. After a death each of
+// them is tried alone, so that the one that is to blame is given up and no other one
+// has used an attempt.
+func TestARetryThatKillsTheProcessCostsItsCompanyNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	tiers := []time.Duration{10 * time.Millisecond}
+	b.send(order("a", 1), order("a", 2), order("b", 1), order("c", 1), order("d", 1), order("a", 3))
+	stop := b.start(with(handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.EventID == "evt_a_1" {
+			return record(ctx, tx, m)
+		}
+		return errors.New("not yet")
+	}), func(c *consumer.Config) {
+		c.InPlaceAttempts, c.SweepInterval, c.Subscriptions[0].RetryTiers = 2, time.Hour, tiers
+	}))
+	b.wantHeld("a/2 RETRY", "b/1 RETRY", "c/1 RETRY", "d/1 RETRY", "a/3 BLOCKED")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	settled := func() bool {
+		return len(query[string](b, `SELECT dead_letter_id FROM factline.dead_letter`)) == 1 && len(b.effects()) == 4
+	}
+	deaths := 0
+	for b.child(childConfig{Tiers: tiers}, settled) {
+		if deaths++; deaths > 2 {
+			t.Fatalf("the process died %d times, want one in company and one alone\n%s", deaths, b.logs)
+		}
+	}
+	b.wantEffects("a/1", "b/1", "c/1", "d/1")
+	if d := b.deadLetter(); d.EventID != "evt_a_2" || d.AttemptCount != 3 {
+		t.Errorf("dead letter = %s after %d, want evt_a_2 after 3", d.EventID, d.AttemptCount)
+	}
+	others := query[string](b, `SELECT DISTINCT state || ' ' || attempts FROM factline.inbox WHERE event_id IN ('evt_b_1', 'evt_c_1', 'evt_d_1')`)
+	if !slices.Equal(others, []string{"DONE 3"}) {
+		t.Errorf("the others are %v, want DONE in the attempt after the two that failed", others)
 	}
 }

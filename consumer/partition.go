@@ -52,12 +52,12 @@ type partition struct {
 	bytes   int           // of the queued records
 	since   time.Time     // when the oldest queued record was received
 	release []inbox.Waiter
-	due     []inbox.DueRecord // events to try again
 	paused  bool
 	// alone is set when what is queued failed in a chunk with other partitions.
 	alone bool
 	wake  chan struct{}
 	progress
+	tries tries
 
 	// stop asks for an end after the transactions under way; ctx ends those too.
 	stop     chan struct{}
@@ -250,7 +250,7 @@ func (p *partition) handleAlone(only *share, leave func()) error {
 		return p.oneByOne(only, true)
 	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
-	if _, failed := errors.AsType[*handlerError](err); failed {
+	if isHandlers(err) {
 		return p.inHalves(only)
 	}
 	if err == nil {
@@ -312,11 +312,11 @@ func (p *partition) attempt(c *chunk, failed func()) (*run, error) {
 		case err == nil:
 			return done, nil
 		case errors.As(err, &blamed):
-			c.failedIn(done)
+			c.failedIn(done, err)
 			return done, err
 		case errors.Is(err, errRewound) || errors.Is(err, errStopping):
 			return nil, err
-		case errors.Is(err, errKnown):
+		case errors.Is(err, errKnown), errors.Is(err, inbox.ErrPartitionTaken):
 			continue
 		}
 		failures++

@@ -64,7 +64,7 @@ func (p *partition) inHand(key []byte) bool {
 func (p *partition) hasWork() bool {
 	return p.takeable() > 0 ||
 		slices.ContainsFunc(p.release, func(w inbox.Waiter) bool { return !p.inHand(w.RecordKey) }) ||
-		slices.ContainsFunc(p.due, func(d inbox.DueRecord) bool { return !p.inHand(d.RecordKey) })
+		p.canClaim() || slices.ContainsFunc(p.tries.claimed, func(d inbox.DueRecord) bool { return !p.inHand(d.RecordKey) })
 }
 
 // takeable is how many queued records are not known to wait for what is under
@@ -182,21 +182,6 @@ func (p *partition) takeReleases() (taken []inbox.Waiter) {
 	}
 	p.release = kept
 	return taken
-}
-
-// takeDue puts under way one event that is to be tried again.
-func (p *partition) takeDue() *share {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at := slices.IndexFunc(p.due, func(d inbox.DueRecord) bool { return !p.inHand(d.RecordKey) })
-	if at < 0 || len(p.underWay) >= p.mostUnderWay() {
-		return nil
-	}
-	sh := p.newShare(nil, nil)
-	sh.due = &p.due[at]
-	p.due = slices.Delete(slices.Clone(p.due), at, at+1)
-	p.begin(sh)
-	return sh
 }
 
 // takeNothing is for the offset alone, where the database lacks it.

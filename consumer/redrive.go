@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -45,16 +46,13 @@ func planRedrives(topic string) *topicPlan {
 	return &topicPlan{Subscription: Subscription{Topic: topic, Mode: Unordered}, redrives: true}
 }
 
-// redrive asks to try a dead letter again.
-type redrive struct{ id, deadLetterID string }
-
 // maxIDBytes is far above what any tool makes.
 const maxIDBytes = 255
 
 // isReadable reports whether both ids are such as a database can look up. Anybody
 // may write to the topic, and what PostgreSQL refuses would be tried for ever.
-func (x redrive) isReadable() bool {
-	for _, id := range []string{x.id, x.deadLetterID} {
+func isReadable(x inbox.Redrive) bool {
+	for _, id := range []string{x.ID, x.DeadLetterID} {
 		if len(id) > maxIDBytes || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
 			return false
 		}
@@ -64,64 +62,77 @@ func (x redrive) isReadable() bool {
 
 // redriveOf reads a record of a retry topic and reports whether it is a redrive
 // for group.
-func redriveOf(record *kgo.Record, group string) (x redrive, ok bool) {
+func redriveOf(record *kgo.Record, group string) (x inbox.Redrive, ok bool) {
 	for _, h := range record.Headers {
 		switch h.Key {
 		case HeaderRetryGroup:
 			ok = string(h.Value) == group
 		case HeaderRedriveID:
-			x.id = string(h.Value)
+			x.ID = string(h.Value)
 		case HeaderDeadLetterID:
-			x.deadLetterID = string(h.Value)
+			x.DeadLetterID = string(h.Value)
 		}
 	}
-	return x, ok && x.id != "" && x.deadLetterID != ""
+	return x, ok && x.ID != "" && x.DeadLetterID != ""
 }
 
-// handleRedrives takes the redrives among the records of a retry topic. Each is
-// a transaction of its own, and repeating one does nothing, so that the offset
-// may follow later.
+// maxTaken is the most redrives that are taken at a time: the partitions that their
+// letters came from stand still meanwhile, one after the other.
+const maxTaken = 500
+
+// handleRedrives takes the redrives among the records of a retry topic, in
+// transactions of their own. Repeating one does nothing, so that the offset may
+// follow later.
 func (p *partition) handleRedrives() error {
 	only := p.take(p.s.r.cfg.MaxChunkRecords)
 	if only == nil {
 		return nil
 	}
 	defer only.land()
-	redrives := 0
-	for _, record := range only.records {
-		x, ok := redriveOf(record, p.s.r.cfg.Group)
-		if !ok {
-			continue
-		}
-		redrives++
-		if !x.isReadable() {
-			p.ignore(record)
-			continue
-		}
-		if err := p.redrive(x); err != nil {
+	redrives, ignored := p.redrivesIn(only.records)
+	for some := range slices.Chunk(redrives, maxTaken) {
+		if err := p.takeRedrives(some); err != nil {
 			return err
 		}
 	}
-	if redrives == 0 && len(only.records) > 0 && only.pass() {
+	if len(redrives)+ignored == 0 && len(only.records) > 0 && only.pass() {
 		return nil
 	}
 	_, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), func() {})
 	return err
 }
 
-// redrive takes one until the database answers.
-func (p *partition) redrive(x redrive) error {
-	r := p.s.r
+func (p *partition) redrivesIn(records []*kgo.Record) (redrives []inbox.Redrive, ignored int) {
+	for _, record := range records {
+		x, ok := redriveOf(record, p.s.r.cfg.Group)
+		switch {
+		case !ok:
+		case isReadable(x):
+			redrives = append(redrives, x)
+		default:
+			ignored++
+			p.ignore(record)
+		}
+	}
+	return redrives, ignored
+}
+
+// takeRedrives takes some until the database answers.
+func (p *partition) takeRedrives(redrives []inbox.Redrive) error {
+	r, left := p.s.r, redrives
 	for failures := 1; ; failures++ {
-		taken, err := inbox.TakeRedrive(p.ctx, r.cfg.Pool, r.cfg.Group, x.deadLetterID, x.id, r.cfg.Now())
+		taken, err := inbox.TakeRedrives(p.ctx, r.cfg.Pool, r.cfg.Group, r.cfg.Now(), left...)
+		left = r.redriven(p.topic.Topic, left, taken, err == nil)
+		if len(taken) > 0 {
+			p.s.lookForDue()
+		}
 		if err == nil {
-			r.redriven(p.topic.Topic, x, taken)
 			return nil
 		}
 		if p.stopping() {
 			return errStopping
 		}
-		r.cfg.Logger.Warn("redrive not taken yet", "group", r.cfg.Group, "redrive_id", x.id, "dead_letter_id", x.deadLetterID, "error", err.Error())
+		r.cfg.Logger.Warn("redrives not taken yet", "group", r.cfg.Group, "topic", p.topic.Topic, "redrives", len(left), "error", err.Error())
 		if err := p.sleep(r.outagePause(failures)); err != nil {
 			return err
 		}
@@ -137,14 +148,31 @@ func (p *partition) ignore(record *kgo.Record) {
 		"group", r.cfg.Group, "topic", p.topic.Topic, "partition", p.id, "offset", record.Offset)
 }
 
-func (r *Runner) redriven(topic string, x redrive, taken bool) {
-	level, outcome, message := slog.LevelInfo, "taken", "dead letter is tried again"
-	if !taken {
-		level, outcome, message = slog.LevelWarn, "ignored", "redrive ignored: the dead letter is not open here, or this redrive was taken before, or it is a tombstone"
+// redriven tells of redrives that were taken and, at the end, of those that were not.
+// It returns those that it does not tell of yet.
+func (r *Runner) redriven(topic string, asked, taken []inbox.Redrive, atEnd bool) (left []inbox.Redrive) {
+	is := make(map[inbox.Redrive]bool, len(taken))
+	for _, x := range taken {
+		is[x] = true
 	}
+	for _, x := range asked {
+		switch {
+		case is[x]:
+			delete(is, x) // the same one again was not taken twice
+			r.tellRedrive(topic, x, slog.LevelInfo, "taken", "dead letter is tried again")
+		case atEnd:
+			r.tellRedrive(topic, x, slog.LevelWarn, "ignored", "redrive ignored: the dead letter is not open here, or this redrive was taken before, or it is a tombstone")
+		default:
+			left = append(left, x)
+		}
+	}
+	return left
+}
+
+func (r *Runner) tellRedrive(topic string, x inbox.Redrive, level slog.Level, outcome, message string) {
 	r.metrics.redrives.WithLabelValues(r.cfg.Group, topic, outcome).Inc()
 	//nolint:sloglint // one of two constants
-	r.cfg.Logger.Log(context.Background(), level, message, "group", r.cfg.Group, "topic", topic, "redrive_id", x.id, "dead_letter_id", x.deadLetterID)
+	r.cfg.Logger.Log(context.Background(), level, message, "group", r.cfg.Group, "topic", topic, "redrive_id", x.ID, "dead_letter_id", x.DeadLetterID)
 }
 
 // closing is a dead letter that was tried again and is settled.

@@ -17,6 +17,7 @@ import (
 
 	"factline.dev/consumer"
 	"factline.dev/contract"
+	"factline.dev/inbox"
 )
 
 const retryTopic = "oms.order.events.retry.1m.v1"
@@ -287,17 +288,17 @@ func TestTwoRedrivesOfAKeyBlockNothingWhereTheContractContinues(t *testing.T) {
 	}
 	going := with(chained(newClock(), h), func(c *consumer.Config) { c.Contracts = continuing{} })
 	b.send(order("a", 1), order("a", 2), order("a", 3))
-	late := newClock()
-	late.add(-time.Hour) // it takes the redrives and tries none
-	stop := b.start(with(going, func(c *consumer.Config) { c.Now, c.SweepInterval = late.now, time.Hour }))
+	stop := b.start(going)
 	b.wantEffects("a/3")
-	for i, id := range query[string](b, `SELECT dead_letter_id FROM factline.dead_letter ORDER BY "offset"`) {
-		b.redrive(fmt.Sprintf("r_%d", i), id, group)
-	}
-	b.wantHeld("a/1 RETRY", "a/2 RETRY")
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+	for i, id := range query[string](b, `SELECT dead_letter_id FROM factline.dead_letter ORDER BY "offset"`) {
+		if _, err := inbox.TakeRedrives(t.Context(), b.pool, group, newClock().now(), inbox.Redrive{ID: fmt.Sprintf("r_%d", i), DeadLetterID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wantHeld("a/1 RETRY", "a/2 RETRY")
 	healed.Store(true)
 	cfg := b.cfg
 	cfg.Subscriptions, cfg.Registerer = slices.Clone(cfg.Subscriptions), nil

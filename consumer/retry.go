@@ -16,14 +16,14 @@ import (
 // countTimeout bounds the wait for a connection to count by.
 const countTimeout = 5 * time.Second
 
-// fewRecords are not worth another transaction together.
-const fewRecords = 8
+// fewRecords are not worth to be halved: a savepoint each finds all that fail.
+const fewRecords = 64
 
 // inHalves repeats in smaller parts what failed through a handler, so that the
-// culprit is found and everything around it goes on in few transactions.
+// culprits are found and everything around them goes on in few transactions.
 func (p *partition) inHalves(all *share) error {
 	if len(all.items) <= fewRecords {
-		return p.oneByOne(all, false)
+		return p.eachApart(all)
 	}
 	for _, w := range all.release {
 		if err := p.settleHeld(all, w, false); err != nil {
@@ -39,9 +39,24 @@ func (p *partition) inHalves(all *share) error {
 	return nil
 }
 
+// eachApart settles what is few in one transaction with a savepoint for each event.
+// Where it fails at its end nobody knows through whom, and each has its own.
+func (p *partition) eachApart(all *share) error {
+	c := p.s.r.newChunk(p.topic, -1, all.part(all.items, all.release...))
+	c.apart = true
+	done, err := p.settle(c)
+	if isHandlers(err) {
+		return p.oneByOne(all, false)
+	}
+	if err == nil {
+		p.s.askReleases(done)
+	}
+	return err
+}
+
 func (p *partition) half(half *share) error {
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, half), func() {})
-	if _, failed := errors.AsType[*handlerError](err); failed {
+	if isHandlers(err) {
 		return p.inHalves(half)
 	}
 	if err == nil {
@@ -90,20 +105,25 @@ func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
 	}
 }
 
-// settle runs a chunk of one event until the event is applied, kept for later or
-// given up.
+// settle runs a chunk until each of its events is applied, kept for later or given
+// up. It returns a [handlerError] where the chunk fails and no event of it does.
 func (p *partition) settle(c *chunk) (*run, error) {
 	for memory := 1; ; memory++ {
 		done, err := p.attempt(c, func() {})
-		var failed *handlerError
-		if !errors.As(err, &failed) {
+		switch {
+		case !isHandlers(err):
 			if err != nil {
 				p.uncount(c)
 			}
 			return done, err
-		}
-		if err := p.failed(c, failed, memory); err != nil {
+		case len(c.failures) > 0:
+			if err := p.failed(c, memory); err != nil {
+				return nil, err
+			}
+		case c.apart:
 			return nil, err
+		default:
+			c.apart = true
 		}
 	}
 }
@@ -115,11 +135,16 @@ func (p *partition) settle(c *chunk) (*run, error) {
 // owner finds counted has come to its end. One that is found unfinished died.
 func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 	at := slices.IndexFunc(r.plan.Steps, func(s inbox.Step) bool { return s.Verdict == inbox.Apply })
-	if !r.careful || r.counted > 0 || at < 0 {
+	switch {
+	case at < 0:
+		return nil
+	case !r.careful:
+		return r.suspect(ctx)
+	case r.counted > 0:
 		return nil
 	}
 	it := &r.items[r.plan.Steps[at].Event]
-	r.culprit, r.tried = it, true
+	r.trying, r.tried = it, true
 	begun, err := inbox.Attempts(ctx, tx, r.scope.Consumer, it.attemptID())
 	if err != nil {
 		return err
@@ -128,14 +153,37 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 		r.counted, r.applied = begun, []*item{it}
 		return &handlerError{err: errDied}
 	}
-	// Where chunks have taken every connection this one gives up its own.
+	err = r.beside(ctx, func(ctx context.Context) error {
+		counts, err := inbox.CountAttempts(ctx, r.r.cfg.Pool, r.scope, []inbox.Attempt{it.attempt()}, r.now)
+		r.counted = counts[it.attemptID()]
+		return err
+	})
+	r.changes.Counted = r.counted > 0
+	return err
+}
+
+// suspect marks the events that are tried again together, as begin counts those that
+// are tried alone: should the process end with this transaction, each of them is
+// tried alone next, and none has used an attempt.
+func (r *run) suspect(ctx context.Context) error {
+	if len(r.due) == 0 || r.suspected {
+		return nil
+	}
+	r.suspected = true
+	return r.beside(ctx, func(ctx context.Context) error {
+		return inbox.Suspect(ctx, r.r.cfg.Pool, r.scope, r.scope.Partitions[0], r.due)
+	})
+}
+
+// beside does something by a connection beside the transaction's. Where chunks have
+// taken every connection this one gives up its own.
+func (r *run) beside(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
-	r.counted, _, err = inbox.CountAttempt(ctx, r.r.cfg.Pool, r.scope, it.counted(), it.msg.Offset, r.now)
-	r.changes.Counted = r.counted > 0
+	err := do(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return fmt.Errorf("consumer: count an attempt of %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
-			it.event.EventID, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
+		return fmt.Errorf("consumer: count an attempt in %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
+			r.scope.Topic, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
 	}
 	return err
 }
@@ -148,93 +196,117 @@ func (p *partition) uncount(c *chunk) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()
-	r, it := p.s.r, c.culprit
+	r, it := p.s.r, c.trying
 	if err := inbox.UncountAttempt(ctx, r.cfg.Pool, r.cfg.Group, it.attemptID(), c.counted); err != nil {
 		r.logEvent(slog.LevelWarn, it, "an attempt that did not end stays counted", "attempt", c.counted, "error", err.Error())
 	}
 }
 
-// failed counts a failed attempt where a crash does not forget it, and either
-// waits for the next one or decides what the next run of the chunk does with
-// the event.
-func (p *partition) failed(c *chunk, cause error, memory int) error {
-	attempts := c.counted
-	if c.counted = 0; attempts == 0 {
-		var err error
-		if attempts, err = p.countAttempt(c, c.culprit, memory); err != nil {
-			return err
-		}
+// failed counts the failed attempts where a crash does not forget them, decides what
+// the next run of the chunk does with their events, and waits where one of them is
+// tried again at once.
+func (p *partition) failed(c *chunk, memory int) error {
+	counts, err := p.countAttempts(c)
+	if err != nil {
+		return err
 	}
-	return p.failedAfter(c, cause, attempts)
+	pause, again := time.Duration(0), false
+	for _, f := range c.failures {
+		// What was settled is so by another owner who was faster: the next run finds a
+		// duplicate.
+		wait, atOnce := p.failedAfter(c, f, or(counts[f.item.attemptID()], memory))
+		pause, again = max(pause, wait), again || atOnce
+	}
+	if !again {
+		return nil
+	}
+	return p.sleep(pause)
 }
 
-func (p *partition) failedAfter(c *chunk, cause error, attempts int) error {
-	r, it := p.s.r, c.culprit
+// failedAfter returns the pause before the next attempt where that is made at once.
+func (p *partition) failedAfter(c *chunk, f failure, attempts int) (wait time.Duration, atOnce bool) {
+	r, it := p.s.r, f.item
 	r.metrics.events.WithLabelValues(r.cfg.Group, c.scope.Topic, r.typeLabel(c.topic, it), outcomeFailed).Inc()
-	gone, later := r.afterFailure(c.topic, it, cause, attempts)
+	gone, later := r.afterFailure(c.topic, it, f.err, attempts)
 	switch {
 	case gone != nil:
 		c.condemn(it, gone)
-		return nil
+		return 0, false
 	case later != nil:
 		c.postpone(it, later)
-		return nil
+		return 0, false
 	}
-	wait := backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, attempts)
-	if d, ok := RetryDelay(cause); ok {
+	wait = backoff(r.cfg.BackoffMin, r.cfg.BackoffMax, attempts)
+	if d, ok := RetryDelay(f.err); ok {
 		wait = d
 	}
 	r.metrics.retries.WithLabelValues(r.cfg.Group, c.scope.Topic, "handler").Inc()
-	r.logEvent(slog.LevelWarn, it, "handler failed, another attempt follows", "attempt", attempts, "wait", wait, "error", firstLine(cause.Error()))
-	return p.sleep(wait)
+	r.logEvent(slog.LevelWarn, it, "handler failed, another attempt follows", "attempt", attempts, "wait", wait, "error", firstLine(f.err.Error()))
+	return wait, true
 }
 
-// countAttempt retries until the database answers: an attempt that is not
-// counted would make a crashing handler run for ever.
-func (p *partition) countAttempt(c *chunk, it *item, memory int) (int, error) {
+// countAttempts retries until the database answers: an attempt that is not
+// counted would make a crashing handler run for ever. An attempt that was counted
+// before it began is not counted again.
+func (p *partition) countAttempts(c *chunk) (map[string]int, error) {
+	if n := c.counted; n > 0 {
+		c.counted = 0
+		return map[string]int{c.trying.attemptID(): n}, nil
+	}
 	c.tried = true
+	attempts := make([]inbox.Attempt, len(c.failures))
+	for i, f := range c.failures {
+		attempts[i] = f.item.attempt()
+	}
 	for failures := 1; ; failures++ {
-		attempts, settled, err := inbox.CountAttempt(p.ctx, p.s.r.cfg.Pool, c.scope, it.counted(), it.msg.Offset, p.s.r.cfg.Now())
-		if err == nil && settled {
-			return memory, nil // the other owner was faster: the next run finds a duplicate
-		}
+		counts, err := inbox.CountAttempts(p.ctx, p.s.r.cfg.Pool, c.scope, attempts, p.s.r.cfg.Now())
 		if err == nil {
-			return attempts, nil
+			return counts, nil
 		}
-		p.s.r.cfg.Logger.Warn("attempt not counted yet", "event_id", it.event.EventID, "error", err.Error())
+		p.s.r.cfg.Logger.Warn("attempts not counted yet", "group", c.scope.Consumer, "topic", c.scope.Topic, "error", err.Error())
 		if err := p.sleep(p.s.r.outagePause(failures)); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 }
 
-// counted is the event as its attempts are counted.
-func (it *item) counted() *inbox.Event {
-	event := it.event
-	event.EventID = it.attemptID()
-	return &event
+// attempt is one of the event, as it is counted.
+func (it *item) attempt() inbox.Attempt {
+	return inbox.Attempt{EventID: it.attemptID(), Place: it.place()}
 }
 
-// failedIn remembers which event a failed run was handling.
-func (c *chunk) failedIn(failed *run) {
-	c.culprit = nil
-	if failed != nil && len(failed.applied) > 0 {
-		c.culprit = failed.applied[0]
+func (it *item) place() inbox.Place {
+	return inbox.Place{Partition: it.msg.Partition, Offset: it.msg.Offset}
+}
+
+// failedIn remembers which events a failed run was handling when it failed.
+func (c *chunk) failedIn(failed *run, err error) {
+	c.failures = failed.failed
+	if len(c.failures) == 0 && len(failed.applied) == 1 {
+		c.failures = []failure{{failed.applied[0], err}}
 	}
 }
 
+// condemn makes the next run give an event up.
 func (c *chunk) condemn(it *item, f *fault) {
 	if c.condemned == nil {
-		c.condemned = make(map[string]*fault)
+		c.condemned = make(map[inbox.Place]*fault)
 	}
-	c.condemned[it.event.EventID] = f
-	if it.event.Tombstone {
-		it.fault, it.event.Fault = f, inbox.Unreadable
-		c.records[0].fault, c.records[0].event.Fault = f, inbox.Unreadable
+	c.condemned[it.place()] = f
+	if !it.event.Tombstone {
+		return
+	}
+	for i := range c.records {
+		if record := &c.records[i]; record.place() == it.place() {
+			record.fault, record.event.Fault = f, inbox.Unreadable
+		}
 	}
 }
 
 // postpone makes the next run keep an event for a later attempt.
 func (c *chunk) postpone(it *item, later *pause) {
-	c.paused = map[string]*pause{it.event.EventID: later}
+	if c.paused == nil {
+		c.paused = make(map[inbox.Place]*pause)
+	}
+	c.paused[it.place()] = later
 }

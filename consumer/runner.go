@@ -14,12 +14,18 @@ type Runner struct {
 	cfg     Config
 	topics  map[string]*topicPlan
 	metrics *metrics
+	// clock is the database's, which Config.Now takes the place of.
+	clock *clock
 }
 
 // New returns a runner. It touches neither database nor broker. The error joins
 // everything that is wrong with cfg.
 func New(cfg Config) (*Runner, error) {
 	cfg = cfg.WithDefaults()
+	clock := &clock{host: time.Now}
+	if cfg.Now == nil {
+		cfg.Now = clock.now
+	}
 	fail := func(err error) (*Runner, error) {
 		return nil, fmt.Errorf("consumer: check configuration of %s: %w", cmp.Or(cfg.Group, "a group without name"), err)
 	}
@@ -30,7 +36,7 @@ func New(cfg Config) (*Runner, error) {
 	if err != nil {
 		return fail(fmt.Errorf("consumer.Config.Registerer: %w", err))
 	}
-	r := &Runner{cfg: cfg, metrics: m, topics: make(map[string]*topicPlan, len(cfg.Subscriptions))}
+	r := &Runner{cfg: cfg, metrics: m, clock: clock, topics: make(map[string]*topicPlan, len(cfg.Subscriptions))}
 	for _, s := range cfg.Subscriptions {
 		p := planTopic(s, cfg.Contracts)
 		r.topics[s.Topic] = p
@@ -68,6 +74,9 @@ func (r *Runner) checkSchema(ctx context.Context) error {
 	for failures := 1; ; failures++ {
 		var lacking int
 		err := r.cfg.Pool.QueryRow(ctx, statement("find_schema")).Scan(&lacking)
+		if err == nil {
+			err = r.clock.ask(ctx, r.cfg.Pool)
+		}
 		switch {
 		case err == nil && lacking == 0:
 			return nil

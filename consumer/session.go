@@ -42,6 +42,8 @@ type session struct {
 	slots chan struct{}
 	// turns hold one chunk of each topic.
 	turns map[string]chan struct{}
+	// dueNow asks for a look at what is to be tried again.
+	dueNow chan struct{}
 	// work outlives the cancellation of Run by the time to drain.
 	work   context.Context
 	cancel context.CancelFunc
@@ -73,6 +75,7 @@ func (r *Runner) runSession(ctx context.Context) error {
 	background, end := context.WithCancel(s.work)
 	loops.Go(func() { s.commitLoop(background) })
 	loops.Go(func() { s.sweepLoop(background) })
+	loops.Go(func() { s.dueLoop(background) })
 	loops.Go(func() { s.stallLoop(background) })
 	s.poll(ctx)
 	s.drain(s.all())
@@ -106,7 +109,7 @@ const fetchWait = 250 * time.Millisecond
 
 func (r *Runner) newSession(ctx context.Context, stop context.CancelCauseFunc) *session {
 	s := &session{
-		r: r, member: envelope.NewID(), stop: stop, ready: make(chan struct{}), owned: make(map[topicPartition]*partition),
+		r: r, member: envelope.NewID(), stop: stop, ready: make(chan struct{}), dueNow: make(chan struct{}, 1), owned: make(map[topicPartition]*partition),
 		slots: make(chan struct{}, r.cfg.MaxConcurrentChunks), turns: make(map[string]chan struct{}, len(r.topics)),
 	}
 	for topic := range r.topics {

@@ -20,8 +20,8 @@ type share struct {
 	items    []item // the records, read
 	received time.Time
 	release  []inbox.Waiter
-	// due is an event to try again, instead of all that.
-	due *inbox.DueRecord
+	// due are events to try again, instead of all that.
+	due []inbox.DueRecord
 	// alone keeps other partitions away, careful handles events one by one.
 	alone, careful bool
 	keys           map[string]struct{}
@@ -64,7 +64,15 @@ func (sh *share) origin() *share {
 
 // isEmpty is set where there is an offset to store and nothing else.
 func (sh *share) isEmpty() bool {
-	return len(sh.records)+len(sh.release) == 0 && sh.due == nil
+	return len(sh.records)+len(sh.release)+len(sh.due) == 0
+}
+
+func (sh *share) dueOffsets() []int64 {
+	offsets := make([]int64, len(sh.due))
+	for i, d := range sh.due {
+		offsets[i] = d.Offset
+	}
+	return offsets
 }
 
 func (sh *share) read() {
@@ -87,8 +95,8 @@ func (sh *share) holds(key []byte) bool {
 		for _, w := range sh.release {
 			sh.keys[string(w.RecordKey)] = struct{}{}
 		}
-		if sh.due != nil {
-			sh.keys[string(sh.due.RecordKey)] = struct{}{}
+		for _, d := range sh.due {
+			sh.keys[string(d.RecordKey)] = struct{}{}
 		}
 	}
 	_, held := sh.keys[string(key)]

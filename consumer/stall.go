@@ -34,7 +34,7 @@ func (s *session) stallLoop(ctx context.Context) {
 // beside a transaction that hangs is none.
 func (p *partition) watch(after time.Duration) {
 	p.mu.Lock()
-	idle := len(p.underWay)+len(p.queue)+len(p.release)+len(p.due) == 0
+	idle := len(p.underWay)+len(p.queue)+len(p.release)+len(p.tries.claimed) == 0
 	p.mu.Unlock()
 	now, commits := time.Now(), p.commits.Load()
 	w := &p.watched

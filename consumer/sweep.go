@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	// sweepLimit bounds what one sweep asks of each partition: aggregates to look
-	// at, and failed events to try again.
+	// sweepLimit bounds how many aggregates one sweep asks each partition to look at.
 	sweepLimit = 200
 	// countEvery is how many sweeps lie between two counts of what waits.
 	countEvery = 5
@@ -19,65 +18,100 @@ const (
 // sweepLoop looks after what no new record would set in motion: held events
 // that became due, gaps that last, and lag while nothing is fetched.
 func (s *session) sweepLoop(ctx context.Context) {
+	n := 0
+	s.every(ctx, nil, func() time.Duration {
+		if err := s.sweep(ctx, n%countEvery == 0); err != nil && ctx.Err() == nil {
+			s.r.cfg.Logger.Warn("sweep failed", "group", s.r.cfg.Group, "error", err.Error())
+		}
+		n++
+		return s.r.cfg.SweepInterval
+	})
+}
+
+// dueLoop has failed events tried again once their pause has ended.
+func (s *session) dueLoop(ctx context.Context) {
+	s.every(ctx, s.dueNow, func() time.Duration {
+		next, err := s.sweepDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.r.cfg.Logger.Warn("what is due was not looked for", "group", s.r.cfg.Group, "error", err.Error())
+		}
+		return next
+	})
+}
+
+// every does something again and again, after the pause that it returns or once wake
+// asks for it. Where much waits it takes long; it must not become the load.
+func (s *session) every(ctx context.Context, wake <-chan struct{}, do func() (next time.Duration)) {
 	wait := s.r.cfg.SweepInterval
-	for n := 0; ; n++ {
+	for {
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
+		case <-wake:
+			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		}
 		started := time.Now()
-		next, err := s.sweep(ctx, n%countEvery == 0)
-		if err != nil && ctx.Err() == nil {
-			s.r.cfg.Logger.Warn("sweep failed", "group", s.r.cfg.Group, "error", err.Error())
-		}
-		// Many held events make a sweep long; it must not become the load.
-		wait = max(min(s.r.cfg.SweepInterval, next), 20*time.Since(started))
+		wait = do()
+		wait = max(wait, 20*time.Since(started))
 	}
 }
 
-// sweep returns how long it is until the next failed event is due, as far as it
-// knows.
-func (s *session) sweep(ctx context.Context, count bool) (next time.Duration, err error) {
-	next = s.r.cfg.SweepInterval
+// lookForDue has the next look at what is due made at once.
+func (s *session) lookForDue() {
+	select {
+	case s.dueNow <- struct{}{}:
+	default:
+	}
+}
+
+func (s *session) byTopic() map[string][]int32 {
 	byTopic := make(map[string][]int32)
 	for _, p := range s.all() {
 		byTopic[p.topic.Topic] = append(byTopic[p.topic.Topic], p.id)
 	}
-	for topic, partitions := range byTopic {
-		due, err := s.sweepDue(ctx, topic, partitions)
-		if err != nil {
-			return next, err
+	return byTopic
+}
+
+func (s *session) sweep(ctx context.Context, count bool) error {
+	if count {
+		if err := s.r.clock.ask(ctx, s.r.cfg.Pool); err != nil {
+			return err
 		}
-		next = min(next, due)
+	}
+	for topic, partitions := range s.byTopic() {
 		if err := s.sweepTopic(ctx, topic, partitions, count); err != nil {
-			return next, err
+			return err
 		}
 		if count {
 			s.refreshLag(ctx, topic)
 		}
 	}
-	return next, nil
+	return nil
 }
 
-// sweepDue has failed events tried again whose pause has ended.
-func (s *session) sweepDue(ctx context.Context, topic string, partitions []int32) (next time.Duration, err error) {
-	now := s.r.cfg.Now()
-	due, at, err := inbox.FindDue(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, now, sweepLimit)
-	if err != nil {
-		return 0, err
-	}
-	for id, records := range due {
-		if p := s.get(topic, id); p != nil {
-			p.askDue(records)
+// sweepDue returns how long it is until the next failed event is due, as far as it
+// knows.
+func (s *session) sweepDue(ctx context.Context) (next time.Duration, err error) {
+	next = s.r.cfg.SweepInterval
+	for topic, partitions := range s.byTopic() {
+		now := s.r.cfg.Now()
+		due, at, err := inbox.DuePartitions(ctx, s.r.cfg.Pool, s.r.cfg.Group, topic, partitions, now)
+		if err != nil {
+			return next, err
+		}
+		for _, id := range due {
+			if p := s.get(topic, id); p != nil {
+				p.askDue()
+			}
+		}
+		if !at.IsZero() {
+			next = min(next, at.Sub(now))
 		}
 	}
-	if at.IsZero() {
-		return s.r.cfg.SweepInterval, nil
-	}
-	return at.Sub(now), nil
+	return next, nil
 }
 
 func (s *session) sweepTopic(ctx context.Context, topic string, partitions []int32, count bool) error {

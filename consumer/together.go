@@ -129,6 +129,7 @@ func (s *session) once(ctx context.Context, stop <-chan struct{}, c *chunk) (*ru
 	}
 	started := time.Now()
 	done, err := c.do(ctx)
+	c.took += time.Since(started)
 	if err != nil {
 		return done, err
 	}

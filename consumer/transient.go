@@ -22,6 +22,12 @@ type handlerError struct {
 func (e *handlerError) Error() string { return e.err.Error() }
 func (e *handlerError) Unwrap() error { return e.err }
 
+// isHandlers reports whether an error belongs to events.
+func isHandlers(err error) bool {
+	_, ok := errors.AsType[*handlerError](err)
+	return ok
+}
+
 // blame decides whether an error that came out of the effects of events is
 // their own: a lost connection, a deadlock or a cancellation is not.
 func blame(err error, conn *pgx.Conn) error {

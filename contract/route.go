@@ -67,7 +67,7 @@ func (e *Event) quickKey(payload []byte) (key string, sure bool) {
 		for o := r.Object(); o.Next(); {
 			at := slices.Index(e.Key, string(o.Name()))
 			if at >= 0 {
-				o.Field(at)
+				o.Field(uint(at))
 			}
 			if at < 0 || at > best {
 				o.Skip()

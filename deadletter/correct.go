@@ -233,8 +233,8 @@ func (r CorrectRequest) store(ctx context.Context, tx pgx.Tx, l *letter, before 
 	if err != nil {
 		return c, err
 	}
-	taken, err := inbox.TakeRedrive(ctx, tx, l.consumer, r.ID, c.ID, c.At)
-	if err == nil && !taken {
+	taken, err := inbox.TakeRedrives(ctx, tx, l.consumer, c.At, inbox.Redrive{ID: c.ID, DeadLetterID: r.ID})
+	if err == nil && len(taken) == 0 {
 		err = errors.New("its group did not take it")
 	}
 	if err != nil {

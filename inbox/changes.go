@@ -27,7 +27,7 @@ type Changes struct {
 	// NextOffsets are, by partition, the first offset that is not finished once
 	// the chunk commits. A partition of which nothing was read has none.
 	NextOffsets map[int32]int64
-	// Counted says that the attempt is in the inbox already, by [CountAttempt]
+	// Counted says that the attempt is in the inbox already, by [CountAttempts]
 	// before it began.
 	Counted bool
 
@@ -208,8 +208,8 @@ func (c *Changes) Queue(batch *pgx.Batch) {
 	if d := c.deleted; len(d.ids) > 0 {
 		batch.Queue(statement("drop_retries"), consumer, topic, d.partitions, d.offsets, c.deletedKeys, c.now)
 	}
-	for i := range c.lifted {
-		c.queueUnblock(batch, &c.lifted[i])
+	if len(c.lifted) > 0 {
+		c.queueUnblock(batch)
 	}
 	for _, id := range c.late {
 		batch.Queue(statement("forget_attempts"), consumer, id)
@@ -235,11 +235,16 @@ func (c *Changes) Unblock(e *Event) { c.lifted = append(c.lifted, *e) }
 // when it was tried again, or that leaves no trace in the inbox otherwise.
 func (c *Changes) Overtaken(eventID string) { c.late = append(c.late, eventID) }
 
-func (c *Changes) queueUnblock(batch *pgx.Batch, e *Event) {
-	key := []any{c.scope.Consumer, c.scope.Topic, e.Aggregate.TenantID, []byte(e.BlockKey)}
-	batch.Queue(statement("unblock"), append(key, e.EventID)...)
-	batch.Queue(statement("block_by_next"), append(key, c.now)...)
-	batch.Queue(statement("wait_for_gap"), key...)
+func (c *Changes) queueUnblock(batch *pgx.Batch) {
+	tenants, keys, ids := make([]string, len(c.lifted)), make([][]byte, len(c.lifted)), make([]string, len(c.lifted))
+	for i := range c.lifted {
+		e := &c.lifted[i]
+		tenants[i], keys[i], ids[i] = e.Aggregate.TenantID, []byte(e.BlockKey), e.EventID
+	}
+	consumer, topic := c.scope.Consumer, c.scope.Topic
+	batch.Queue(statement("unblock"), consumer, topic, tenants, keys, ids)
+	batch.Queue(statement("block_by_next"), consumer, topic, tenants, keys, c.now)
+	batch.Queue(statement("wait_for_gap"), consumer, topic, tenants, keys)
 }
 
 func (c *Changes) queueOffsets(batch *pgx.Batch) {

@@ -34,7 +34,7 @@ func TestThePartitionsLockHasOneName(t *testing.T) {
 			found++
 		}
 	}
-	if found != 5 {
-		t.Errorf("%d statements take the lock, want 5", found)
+	if found != 4 {
+		t.Errorf("%d statements take the lock, want 4", found)
 	}
 }

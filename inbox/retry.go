@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,59 +32,87 @@ type Place struct {
 	Offset    int64
 }
 
-// DueRecord is where within its partition an event stands that is to be tried
-// again, and its record key.
+// DueRecord is an event of a partition that is to be tried again.
 type DueRecord struct {
 	Offset    int64
 	RecordKey []byte
+	// Suspect is set where an attempt together with others did not end.
+	Suspect bool
+	// Bytes are those of its value and headers.
+	Bytes int
 }
 
-// FindDue returns the events that are to be tried again now, by partition, at
-// most limit of each, and when the next one is due, which is zero where none
-// waits.
-func FindDue(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time, limit int) (due map[int32][]DueRecord, next time.Time, err error) {
-	batch := &pgx.Batch{}
-	batch.Queue(statement("find_due"), consumer, topic, partitions, now, limit).Query(func(rows pgx.Rows) error {
-		due = make(map[int32][]DueRecord)
-		var partition int32
-		var d DueRecord
-		_, err := pgx.ForEachRow(rows, []any{&partition, &d.Offset, &d.RecordKey}, func() error {
-			due[partition] = append(due[partition], d)
-			return nil
-		})
-		return err
-	})
-	batch.Queue(statement("next_due"), consumer, topic, partitions, now).QueryRow(func(row pgx.Row) error {
-		var at *time.Time
-		err := row.Scan(&at)
-		if at != nil {
+// DuePartitions returns in which partitions something is to be tried again now, and
+// when the next event of any is due, which is zero where none waits.
+func DuePartitions(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time) (due []int32, next time.Time, err error) {
+	rows, err := db.Query(ctx, statement("due_partitions"), consumer, topic, partitions, now)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("inbox: find where %s tries again: %w", consumer, err)
+	}
+	var partition int32
+	var isDue bool
+	var at *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&partition, &isDue, &at}, func() error {
+		if isDue {
+			due = append(due, partition)
+		}
+		if at != nil && (next.IsZero() || at.Before(next)) {
 			next = *at
 		}
-		return err
+		return nil
 	})
-	if err := db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, time.Time{}, fmt.Errorf("inbox: find what %s tries again: %w", consumer, err)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("inbox: find where %s tries again: %w", consumer, err)
 	}
 	return due, next, nil
 }
 
-// LoadDue locks the partition and returns the event that stands at a place if it
-// is to be tried again now, and reports false when somebody else did.
-func LoadDue(ctx context.Context, tx Querier, s Scope, at Place, now time.Time) (h HeldRecord, found bool, err error) {
+// FindDue returns the events of a partition that are to be tried again now, the
+// longest overdue first, at most limit. What it reads does not grow with the number
+// that waits.
+func FindDue(ctx context.Context, db Querier, consumer, topic string, partition int32, now time.Time, limit int) (due []DueRecord, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(statement("own_plan"))
+	batch.Queue(statement("find_due"), consumer, topic, partition, now, limit).Query(func(rows pgx.Rows) error {
+		due, err = pgx.CollectRows(rows, pgx.RowToStructByPos[DueRecord])
+		return err
+	})
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("inbox: find what %s tries again in %s/%d: %w", consumer, topic, partition, err)
+	}
+	return due, nil
+}
+
+// LoadDue locks the partition and returns those of the events at some offsets of it
+// that are to be tried again now, in the order of the log: what is missing was tried
+// by somebody else.
+func LoadDue(ctx context.Context, tx Querier, s Scope, partition int32, offsets []int64, now time.Time) (due []HeldRecord, err error) {
 	l := Loaded{Progress: make(map[int32]Progress), View: View{CutStart: make(map[int32]bool)}}
 	err = l.lock(ctx, tx, s, func(batch *pgx.Batch) {
-		batch.Queue(statement("load_due"), s.Consumer, s.Topic, at.Partition, at.Offset, now).Query(func(rows pgx.Rows) error {
-			all, err := pgx.CollectRows(rows, scanHeld)
-			if found = len(all) > 0; found {
-				h = all[0]
-			}
+		batch.Queue(statement("load_due"), s.Consumer, s.Topic, partition, offsets, now).Query(func(rows pgx.Rows) error {
+			due, err = pgx.CollectRows(rows, scanHeld)
 			return err
 		})
 	})
 	if err != nil {
-		return h, false, fmt.Errorf("inbox: load %s/%d/%d for %s: %w", s.Topic, at.Partition, at.Offset, s.Consumer, err)
+		return nil, fmt.Errorf("inbox: load %d events of %s/%d for %s: %w", len(offsets), s.Topic, partition, s.Consumer, err)
 	}
-	return h, found, nil
+	return due, nil
+}
+
+// Suspect marks events that are about to be tried together: until each has an
+// outcome, one of them may have taken the process down. db is not the transaction
+// that tries them, whose end must not take the mark along.
+func Suspect(ctx context.Context, db Querier, s Scope, partition int32, offsets []int64) error {
+	rows, err := db.Query(ctx, statement("suspect"), s.Consumer, s.Topic, partition, offsets)
+	if err == nil {
+		rows.Close()
+		err = rows.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("inbox: mark %d events of %s/%d as tried by %s: %w", len(offsets), s.Topic, partition, s.Consumer, err)
+	}
+	return nil
 }
 
 func scanHeld(row pgx.CollectableRow) (h HeldRecord, err error) {
@@ -91,31 +121,118 @@ func scanHeld(row pgx.CollectableRow) (h HeldRecord, err error) {
 	return h, err
 }
 
-// TakeRedrive makes an open dead letter of a consumer due for one more attempt,
-// in one transaction. It reports false, and changes nothing, where the letter is
-// unknown or not open, where it was redriven with this id before, and for a
-// tombstone.
-func TakeRedrive(ctx context.Context, db interface {
-	Begin(ctx context.Context) (pgx.Tx, error)
-}, consumer, deadLetterID, redriveID string, now time.Time,
-) (taken bool, err error) {
-	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		var n int
-		err := tx.QueryRow(ctx, statement("lock_letter"), deadLetterID, consumer).Scan(&n)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
+// Redrive asks for one more attempt of a dead letter. One id of a redrive is taken
+// once for each letter.
+type Redrive struct{ ID, DeadLetterID string }
+
+// TakeRedrives makes open dead letters of a consumer due for one more attempt, in a
+// transaction for each partition that they came from. It returns those that were
+// taken, in no order, and changes nothing of a letter that is unknown or not open,
+// that was redriven with this id before, and of a tombstone. After an error some may
+// be taken; taking them again does nothing.
+func TakeRedrives(ctx context.Context, db Beginner, consumer string, now time.Time, redrives ...Redrive) (taken []Redrive, err error) {
+	for len(redrives) > 0 {
+		var batch []Redrive
+		batch, redrives = distinctLetters(redrives)
+		places, err := letterPlaces(ctx, db, consumer, batch)
 		if err != nil {
-			return err
+			return taken, err
 		}
-		err = tx.QueryRow(ctx, statement("take_redrive"), deadLetterID, consumer, redriveID, now).Scan(&n)
-		taken = n == 1
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("inbox: redrive %s of %s: %w", deadLetterID, consumer, err)
+		for _, place := range places {
+			some, err := takeRedrivesOf(ctx, db, consumer, place, now)
+			if err != nil {
+				return taken, fmt.Errorf("inbox: redrive %d dead letters of %s from %s/%d: %w", len(place.redrives), consumer, place.topic, place.partition, err)
+			}
+			taken = append(taken, some...)
+		}
 	}
 	return taken, nil
+}
+
+// Beginner is a pool, a connection or a transaction.
+type Beginner interface {
+	Querier
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// distinctLetters are the first redrives, up to one of a letter that came before.
+func distinctLetters(redrives []Redrive) (batch, rest []Redrive) {
+	seen := make(map[string]bool, len(redrives))
+	for i, r := range redrives {
+		if seen[r.DeadLetterID] {
+			return redrives[:i], redrives[i:]
+		}
+		seen[r.DeadLetterID] = true
+	}
+	return redrives, nil
+}
+
+// letterPlace is what is to be redriven of a partition.
+type letterPlace struct {
+	topic     string
+	partition int32
+	redrives  []Redrive
+}
+
+func letterPlaces(ctx context.Context, db Querier, consumer string, redrives []Redrive) ([]*letterPlace, error) {
+	byLetter := make(map[string]Redrive, len(redrives))
+	for _, r := range redrives {
+		byLetter[r.DeadLetterID] = r
+	}
+	rows, err := db.Query(ctx, statement("letter_places"), consumer, slices.Collect(maps.Keys(byLetter)))
+	if err != nil {
+		return nil, fmt.Errorf("inbox: find dead letters of %s: %w", consumer, err)
+	}
+	type place struct {
+		topic     string
+		partition int32
+	}
+	found := make(map[place]*letterPlace)
+	var places []*letterPlace
+	var at place
+	var id string
+	_, err = pgx.ForEachRow(rows, []any{&id, &at.topic, &at.partition}, func() error {
+		if found[at] == nil {
+			found[at] = &letterPlace{topic: at.topic, partition: at.partition}
+			places = append(places, found[at])
+		}
+		found[at].redrives = append(found[at].redrives, byLetter[id])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inbox: find dead letters of %s: %w", consumer, err)
+	}
+	return places, nil
+}
+
+// takeRedrivesOf holds the lock of the partition, as every transaction on it does.
+func takeRedrivesOf(ctx context.Context, db Beginner, consumer string, of *letterPlace, now time.Time) (taken []Redrive, err error) {
+	letters, ids := make([]string, len(of.redrives)), make([]string, len(of.redrives))
+	byLetter := make(map[string]Redrive, len(of.redrives))
+	for i, r := range of.redrives {
+		letters[i], ids[i], byLetter[r.DeadLetterID] = r.DeadLetterID, r.ID, r
+	}
+	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		l := Loaded{Progress: make(map[int32]Progress), View: View{CutStart: make(map[int32]bool)}}
+		s := Scope{Consumer: consumer, Topic: of.topic, Partitions: []int32{of.partition}}
+		err := l.lock(ctx, tx, s, func(batch *pgx.Batch) {
+			batch.Queue(statement("own_plan"))
+			batch.Queue(statement("take_redrives"), letters, consumer, ids, now).Query(func(rows pgx.Rows) error {
+				var id string
+				_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+					taken = append(taken, byLetter[id])
+					return nil
+				})
+				return err
+			})
+			batch.Queue(statement("handlers_plan"))
+		})
+		if errors.Is(err, ErrPartitionUnknown) { // the consumer never read what the letter came from
+			return nil
+		}
+		return err
+	})
+	return taken, err
 }
 
 // WaitForRetry returns those of ids that failed before and wait for their next
@@ -149,25 +266,37 @@ func Attempts(ctx context.Context, db Querier, consumer, eventID string) (int, e
 	return n, nil
 }
 
-// CountAttempt records one more failed attempt of an event and returns how many
-// there are. settled reports that the event was settled meanwhile, by this
+// CountAttempts records one more failed attempt of each event and returns how many
+// there are by event id. One that is missing was settled meanwhile, by this
 // consumer's other owner of the partition.
-func CountAttempt(ctx context.Context, db Querier, s Scope, e *Event, offset int64, now time.Time) (attempts int, settled bool, err error) {
-	rows, err := db.Query(ctx, statement("count_attempt"), s.Consumer, e.EventID, s.Topic, e.Partition, offset, now)
+func CountAttempts(ctx context.Context, db Querier, s Scope, attempts []Attempt, now time.Time) (map[string]int, error) {
+	var at placed
+	for _, a := range attempts {
+		at.add(a.EventID, a.Partition, a.Offset)
+	}
+	counts := make(map[string]int, len(attempts))
+	rows, err := db.Query(ctx, statement("count_attempts"), s.Consumer, s.Topic, at.ids, at.partitions, at.offsets, now)
+	if err == nil {
+		var id string
+		var n int
+		_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+			counts[id] = n
+			return nil
+		})
+	}
 	if err != nil {
-		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", e.EventID, s.Consumer, err)
+		return nil, fmt.Errorf("inbox: count an attempt of %d events by %s: %w", len(attempts), s.Consumer, err)
 	}
-	counts, err := pgx.CollectRows(rows, pgx.RowTo[int])
-	if err != nil {
-		return 0, false, fmt.Errorf("inbox: count attempt of %s by %s: %w", e.EventID, s.Consumer, err)
-	}
-	if len(counts) == 0 {
-		return 0, true, nil
-	}
-	return counts[0], false, nil
+	return counts, nil
 }
 
-// UncountAttempt takes back the attempt that [CountAttempt] returned, because it
+// Attempt is one of the event with an id, whose record stands at a place.
+type Attempt struct {
+	EventID string
+	Place
+}
+
+// UncountAttempt takes back the attempt that [CountAttempts] returned, because it
 // came to no end that says anything about the event.
 func UncountAttempt(ctx context.Context, db Querier, consumer, eventID string, attempt int) error {
 	rows, err := db.Query(ctx, statement("uncount_attempt"), consumer, eventID, attempt)

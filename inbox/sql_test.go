@@ -3,6 +3,7 @@ package inbox_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,12 +163,18 @@ func TestThePartitionWithManyOverdueEventsLeavesRoomForTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	due, next, err := inbox.FindDue(t.Context(), pool, "s.orders.consumer", "orders", []int32{0, 1, 2}, now, 10)
-	if err != nil {
-		t.Fatal(err)
+	partitions, next, err := inbox.DuePartitions(t.Context(), pool, "s.orders.consumer", "orders", []int32{0, 1, 2}, now)
+	if err != nil || !slices.Equal(partitions, []int32{0, 1}) {
+		t.Errorf("something is due in %v, %v; want partitions 0 and 1", partitions, err)
 	}
-	if len(due[0]) != 10 || due[0][0].Offset != 50 || len(due[1]) != 3 || len(due[2]) != 0 {
-		t.Errorf("due = %v, want ten of partition 0, the longest overdue first, and all three of partition 1", due)
+	for partition, want := range []int{10, 3, 0} {
+		due, err := inbox.FindDue(t.Context(), pool, "s.orders.consumer", "orders", int32(partition), now, 10)
+		if err != nil || len(due) != want {
+			t.Errorf("%d due in partition %d, %v; want %d", len(due), partition, err, want)
+		}
+		if partition == 0 && due[0].Offset != 50 {
+			t.Errorf("offset %d is the first, want 50, which is overdue longest", due[0].Offset)
+		}
 	}
 	if want := now.Add(77 * time.Minute); !next.Equal(want) {
 		t.Errorf("next = %s, want %s, partition 2's first", next, want)
@@ -201,9 +208,9 @@ func TestParkingAndUnparkingReadTheirKeyAlone(t *testing.T) {
 		name, statement, values string
 		indexes                 []string
 	}{
-		{"what waits for a version, once the key is unblocked", "wait_for_gap", `'c', 't', 'acme', 'k7'`, []string{"held_event_key"}},
+		{"what waits for a version, once the key is unblocked", "wait_for_gap", `'c', 't', '{acme}', '{k7}'`, []string{"held_event_key"}},
 		{"what waits for a block, once the key is blocked", "wait_for_block", `'c', 't', '{acme}', '{k7}'`, []string{"held_event_key"}},
-		{"what takes the block over", "block_by_next", `'c', 't', 'acme', 'k7', now()`, []string{"held_event_key", "dead_letter_key"}},
+		{"what takes the block over", "block_by_next", `'c', 't', '{acme}', '{k7}', now()`, []string{"held_event_key", "dead_letter_key"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

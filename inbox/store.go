@@ -28,6 +28,11 @@ func statement(name string) string {
 // consumer never started on it, or the database was restored to before it did.
 var ErrPartitionUnknown = errors.New("inbox: lock partition: the database does not know it; start it with StartPartition first")
 
+// ErrPartitionTaken says that another member took a partition while its lock was
+// waited for. The transaction is to be rolled back and run again, which then waits
+// for its turn as one that shares nothing.
+var ErrPartitionTaken = errors.New("inbox: lock partition: another member took it while it was waited for; run the transaction again")
+
 // Scope is what of a topic one transaction of a consumer handles.
 type Scope struct {
 	// Consumer is the group id.
@@ -137,7 +142,8 @@ type Loaded struct {
 
 // Load locks the rows of the partitions in tx and reads, in one round trip, what
 // is known about the aggregates and keys of events and about the aggregates of
-// release. It waits while somebody else works on one of the partitions.
+// release. It waits while somebody else works on one of the partitions, and returns
+// [ErrPartitionTaken] where one changed hands meanwhile.
 func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Aggregate) (Loaded, error) {
 	l := Loaded{scope: s, Progress: make(map[int32]Progress, len(s.Partitions)), addresses: make(map[Aggregate]string, len(events)), View: View{
 		Mode: s.Mode, Continue: s.Continue, CutStart: make(map[int32]bool),
@@ -155,18 +161,34 @@ func Load(ctx context.Context, tx Querier, s Scope, events []Event, release []Ag
 }
 
 // lock locks the partitions and then, in the same round trip, runs what view
-// queues. Of a partition that changed its mark while the lock was waited for
-// nothing comes back: it is then asked for as somebody without a mark would.
+// queues. A row that changed its mark while its lock was waited for does not come
+// back, and is locked all the same, as one that is shared: two transactions that went
+// on from there to have it alone would wait for each other.
 func (l *Loaded) lock(ctx context.Context, tx Querier, s Scope, view func(*pgx.Batch)) error {
 	batch := &pgx.Batch{}
 	l.queueLock(batch, s)
 	view(batch)
 	err := tx.SendBatch(ctx, batch).Close()
-	if errors.Is(err, ErrPartitionUnknown) && s.Member != "" {
-		s.Member = ""
-		return l.lock(ctx, tx, s, view)
+	if !errors.Is(err, ErrPartitionUnknown) || s.Member == "" {
+		return err
+	}
+	known, failure := isKnown(ctx, tx, s)
+	switch {
+	case failure != nil:
+		return failure
+	case known:
+		return ErrPartitionTaken
 	}
 	return err
+}
+
+func isKnown(ctx context.Context, tx Querier, s Scope) (bool, error) {
+	rows, err := tx.Query(ctx, statement("count_partitions"), s.Consumer, s.Topic, s.Partitions)
+	if err != nil {
+		return false, err
+	}
+	n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+	return n == len(s.Partitions), err
 }
 
 func (l *Loaded) queueLock(batch *pgx.Batch, s Scope) {

@@ -11,5 +11,5 @@ FROM unnest($3::int[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::big
            block_key, record_key, headers, value, record_time, reason, retry_tier, attempts, due_at, gate_event_id)
 ON CONFLICT (consumer, topic, partition, "offset") DO UPDATE
     SET reason = excluded.reason, retry_tier = excluded.retry_tier, attempts = excluded.attempts, due_at = excluded.due_at,
-        gate_event_id = excluded.gate_event_id
+        gate_event_id = excluded.gate_event_id, suspect = false
     WHERE h.reason <> excluded.reason OR h.due_at IS DISTINCT FROM excluded.due_at

@@ -6,8 +6,8 @@ FROM unnest($3::text[], $4::text[], $5::text[]) AS k (tenant_id, aggregate_type,
 CROSS JOIN LATERAL (
     SELECT e.*
     FROM factline.held_event e
-    WHERE e.consumer = $1 AND e.topic = $2
-      AND e.tenant_id = k.tenant_id AND e.aggregate_type = k.aggregate_type AND e.aggregate_id = k.aggregate_id
+    WHERE e.aggregate_id = k.aggregate_id AND e.tenant_id = k.tenant_id AND e.aggregate_type = k.aggregate_type
+      AND e.consumer IS NOT DISTINCT FROM $1 AND e.topic IS NOT DISTINCT FROM $2 -- as in block_by_next
       AND e.reason IN ('GAP', 'BLOCKED')
       AND NOT EXISTS (
           SELECT FROM factline.blocked_key b

@@ -1,0 +1,128 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"factline.dev/consumer"
+	"factline.dev/envelope"
+)
+
+// Before, each of many events that failed cost a few transactions of its own, and so
+// did each of their retries.
+func TestManyThatFailAndAreTriedAgainTakeFewTransactions(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	const n = 400
+	var events []envelope.Raw
+	for i := range n {
+		events = append(events, order(fmt.Sprintf("o%d", i), 1))
+	}
+	b.send(events...)
+	var healed atomic.Bool
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if !healed.Load() {
+			return errors.New("not yet")
+		}
+		return record(ctx, tx, m)
+	}
+	b.start(chained(clk, h))
+	waiting := func() int64 {
+		return one[int64](b, `SELECT count(*) FROM factline.held_event WHERE reason = 'RETRY'`)
+	}
+	b.await("all of them waiting", func() (bool, any) { return waiting() == n, waiting() })
+	if got := query[string](b, `SELECT DISTINCT state || ' ' || attempts FROM factline.inbox`); !slices.Equal(got, []string{"RETRYING 2"}) {
+		t.Errorf("inbox = %v, want the two attempts in place of each", got)
+	}
+	if parked := one[int64](b, `SELECT count(DISTINCT xmin::text) FROM factline.held_event`); parked > n/4 {
+		t.Errorf("%d transactions parked %d events", parked, n)
+	}
+	healed.Store(true)
+	clk.add(time.Minute)
+	b.await("all effects", func() (bool, any) { return len(b.effects()) == n, len(b.effects()) })
+	if tried := one[int64](b, `SELECT count(DISTINCT xmin::text) FROM app.effect`); tried > n/2 {
+		t.Errorf("%d transactions tried %d events again", tried, n)
+	}
+	if got := query[string](b, `SELECT DISTINCT state || ' ' || attempts FROM factline.inbox`); !slices.Equal(got, []string{"DONE 3"}) {
+		t.Errorf("inbox = %v, want one attempt more of each", got)
+	}
+	b.wantHeld()
+}
+
+// One run finds all that fail; what waits for them is neither tried nor blamed, and
+// the effects and events of those that fail leave no trace.
+func TestEventsThatFailTogetherAreToldApart(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	tried := make(map[string]int)
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		tried[m.EventID]++
+		if err := record(ctx, tx, m); err != nil {
+			return err
+		}
+		switch m.AggregateID + fmt.Sprint(m.AggregateVersion) {
+		case "a2":
+			_, err := tx.Exec(ctx, `SELECT 1 / 0`) // which aborts the transaction
+			return err
+		case "c1":
+			panic("no such offer")
+		case "d1":
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return nil
+	}
+	b.send(order("a", 1), order("a", 2), order("a", 3), order("b", 1), order("c", 1), order("c", 2), order("d", 1), order("e", 1))
+	stop := b.start(with(chained(clk, h), func(c *consumer.Config) { c.MaxPartitionChunks = 1 }))
+	b.wantEffects("a/1", "b/1", "e/1")
+	b.wantHeld("a/2 RETRY", "a/3 BLOCKED", "c/1 RETRY", "c/2 BLOCKED")
+	if d := b.deadLetter(); d.EventID != "evt_d_1" || d.AttemptCount != 1 {
+		t.Errorf("dead letter = %s after %d, want evt_d_1 after 1", d.EventID, d.AttemptCount)
+	}
+	got := query[string](b, `SELECT event_id || ' ' || state || ' ' || attempts FROM factline.inbox WHERE state = 'RETRYING' ORDER BY 1`)
+	if want := []string{"evt_a_2 RETRYING 2", "evt_c_1 RETRYING 2"}; !slices.Equal(got, want) {
+		t.Errorf("inbox = %v, want %v", got, want)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if tried["evt_a_3"]+tried["evt_c_2"] != 0 {
+		t.Errorf("attempts = %v, want none of what waits behind a failure", tried)
+	}
+}
+
+// A failure that shows at the commit alone names nobody: each event is then tried in
+// a transaction of its own.
+func TestAFailureAtTheCommitFindsItsEvent(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	for _, sql := range []string{
+		`CREATE TABLE app.customer (id text PRIMARY KEY)`,
+		`CREATE TABLE app.signed (customer text REFERENCES app.customer DEFERRABLE INITIALLY DEFERRED)`,
+		`INSERT INTO app.customer VALUES ('a'), ('c')`,
+	} {
+		if _, err := b.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.send(order("a", 1), order("b", 1), order("c", 1))
+	b.start(chained(clk, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO app.signed VALUES ($1)`, m.AggregateID); err != nil {
+			return err
+		}
+		return record(ctx, tx, m)
+	}))
+	b.wantEffects("a/1", "c/1")
+	b.wantHeld("b/1 RETRY")
+	if _, err := b.pool.Exec(t.Context(), `INSERT INTO app.customer VALUES ('b')`); err != nil {
+		t.Fatal(err)
+	}
+	clk.add(time.Minute)
+	b.wantEffects("a/1", "c/1", "b/1")
+}
