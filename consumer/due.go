@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -102,14 +103,14 @@ func (p *partition) takeDue() *share {
 }
 
 // mostTries is how many events are tried again together.
-func (p *partition) mostTries() int { return or(p.tries.most, firstTries) }
+func (p *partition) mostTries() int { return cmp.Or(p.tries.most, firstTries) }
 
 // adapt makes the next tries fewer after those that took long, and more otherwise.
 func (t *tries) adapt(n int, took time.Duration) {
 	if took > triesWithin {
 		t.most = max(n/2, 1)
 	} else {
-		t.most = min(max(2*n, or(t.most, firstTries)), claimLimit)
+		t.most = min(max(2*n, cmp.Or(t.most, firstTries)), claimLimit)
 	}
 }
 

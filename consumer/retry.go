@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -214,7 +215,7 @@ func (p *partition) failed(c *chunk, memory int) error {
 	for _, f := range c.failures {
 		// What was settled is so by another owner who was faster: the next run finds a
 		// duplicate.
-		wait, atOnce := p.failedAfter(c, f, or(counts[f.item.attemptID()], memory))
+		wait, atOnce := p.failedAfter(c, f, cmp.Or(counts[f.item.attemptID()], memory))
 		pause, again = max(pause, wait), again || atOnce
 	}
 	if !again {

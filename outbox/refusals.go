@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 
@@ -37,7 +38,7 @@ func newRefusals(reg prometheus.Registerer) (refusals, error) {
 func (r refusals) count(contracts Contracts, e Event, err error) {
 	reason, eventType := refusalReason(err), e.Type
 	if reason == "encode" {
-		_, err = contracts.Route(e.Type, or(e.Version, 1), []byte("{}"))
+		_, err = contracts.Route(e.Type, cmp.Or(e.Version, 1), []byte("{}"))
 	}
 	if unknown, ok := errors.AsType[*contract.UnknownEventError](err); ok && !unknown.KnownType() {
 		eventType = "other"
