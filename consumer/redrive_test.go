@@ -443,14 +443,10 @@ func TestARedriveSurvivesARestartBeforeItsAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	healed.Store(true)
-	b.redrive("r_1", id, group)
-	late := newClock()
-	late.add(-time.Hour) // nothing is due for this one, so that it only takes the redrive
-	stop = b.start(with(chained(late, h), func(c *consumer.Config) { c.SweepInterval = time.Hour }))
-	b.wantLetter("REDRIVEN", 1)
-	if err := stop(); err != nil {
+	if _, err := inbox.TakeRedrives(t.Context(), b.pool, group, newClock().now(), inbox.Redrive{ID: "r_1", DeadLetterID: id}); err != nil {
 		t.Fatal(err)
 	}
+	b.wantLetter("REDRIVEN", 1)
 	b.start(chained(newClock(), h))
 	b.wantEffects("a/1", "a/2")
 	b.wantLetter("APPLIED", 1)

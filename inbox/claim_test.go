@@ -136,9 +136,15 @@ func TestRedrivesTakenTogetherAreEachTakenOnce(t *testing.T) {
 		}
 	}
 	asked := []inbox.Redrive{
-		{ID: "r_1", DeadLetterID: "dlt_1"}, {ID: "r_1", DeadLetterID: "dlt_2"}, {ID: "r_1", DeadLetterID: "dlt_1"}, {ID: "r_2", DeadLetterID: "dlt_1"},
-		{ID: "r_old", DeadLetterID: "dlt_4"}, {ID: "r_new", DeadLetterID: "dlt_4"},
-		{ID: "r_1", DeadLetterID: "dlt_5"}, {ID: "r_1", DeadLetterID: "dlt_6"}, {ID: "r_1", DeadLetterID: "unknown"},
+		{ID: "r_1", DeadLetterID: "dlt_1"},
+		{ID: "r_1", DeadLetterID: "dlt_2"},
+		{ID: "r_1", DeadLetterID: "dlt_1"},
+		{ID: "r_2", DeadLetterID: "dlt_1"},
+		{ID: "r_old", DeadLetterID: "dlt_4"},
+		{ID: "r_new", DeadLetterID: "dlt_4"},
+		{ID: "r_1", DeadLetterID: "dlt_5"},
+		{ID: "r_1", DeadLetterID: "dlt_6"},
+		{ID: "r_1", DeadLetterID: "unknown"},
 	}
 	taken, err := inbox.TakeRedrives(t.Context(), pool, "c", time.Now(), asked...)
 	if err != nil {

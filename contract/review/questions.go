@@ -37,7 +37,7 @@ func questions() []question {
 		{"Is the partition key justified?", []string{"key-justified"}, key, nil},
 		{"Does the event include eventId, eventType, eventVersion, tenantId, aggregateId and timestamps?", nil, envelopeFields, missingFields},
 		{"Does the payload contain enough business data for its consumers?", []string{"event-thin", "payload-typed", "header-only", "consumer-reads"}, payload, nil},
-		{"Is the schema versioned and validated?", []string{"agreement", "compatibility", "examples", "changelog"}, schema, nil},
+		{"Is the schema versioned and validated?", []string{"agreement", "compatibility", "examples", "changelog", "undecided"}, schema, nil},
 		{"Are known consumers documented?", []string{"consumer-declared", "consumer-reads", "consumer-mode", "event-unread"}, consumers, nil},
 		{"Is retention appropriate?", []string{"retention", "compaction", "deprecation"}, retention, nil},
 		{"Is the event replay-safe?", []string{"side-effects"}, replay, nil},
