@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -16,6 +17,7 @@ const (
 	maxMerge      = 64
 	maxForms      = 64
 	maxNestedForm = 8
+	maxTypeName   = 1000 // bytes
 )
 
 // piiKeyword marks a field that holds personal data.
@@ -137,14 +139,16 @@ func (v *view) forms(depth int) []*view {
 	}
 	var all []*view
 	for _, c := range v.choices {
-		if c.optional {
+		if c.optional && len(all) < maxForms {
 			all = append(all, v)
 		}
 		for _, form := range c.forms {
-			for _, inner := range gather(form).forms(depth + 1) {
-				if len(all) < maxForms {
-					all = append(all, inner.over(v))
-				}
+			if len(all) == maxForms { // before it is asked for its own, which are as many
+				return all
+			}
+			inner := gather(form).forms(depth + 1)
+			for _, one := range inner[:min(len(inner), maxForms-len(all))] {
+				all = append(all, one.over(v))
 			}
 		}
 	}
@@ -188,13 +192,11 @@ func (v *view) over(base *view) *view {
 }
 
 // typeName is the type in words. That of a list says what it is a list of, as far
-// as lists of lists are readable.
-func (v *view) typeName(depth int) string {
+// as lists of lists are readable. Each list is put into words once.
+func (f *flattener) typeName(v *view, depth int) string {
 	switch {
-	case len(v.items) > 0 && depth > maxNestedForm:
-		return "array"
 	case len(v.items) > 0:
-		return "array of " + typeNames(gather(v.items...).forms(0), depth+1)
+		return f.listName(v.items, depth)
 	case len(v.properties) > 0:
 		return "object"
 	case len(v.values) > 0, len(v.patterns) > 0:
@@ -207,22 +209,40 @@ func (v *view) typeName(depth int) string {
 	return "any"
 }
 
-func typeNames(forms []*view, depth int) string {
-	names := make([]string, len(forms))
-	for i, form := range forms {
-		names[i] = form.typeName(depth)
+func (f *flattener) listName(items schemas, depth int) string {
+	key := strconv.Itoa(depth)
+	for _, s := range items {
+		key += " " + s.Location
 	}
-	return alternatives(names)
-}
-
-func alternatives(names []string) string {
-	var distinct []string
-	for _, name := range names {
-		if !slices.Contains(distinct, name) {
-			distinct = append(distinct, name)
+	name, known := f.lists[key]
+	if known {
+		return name
+	}
+	name = "array"
+	if depth <= maxNestedForm {
+		var names []string
+		for _, form := range gather(items...).forms(0) {
+			names = append(names, f.typeName(form, depth+1))
+		}
+		if full := "array of " + alternatives(names); len(full) <= maxTypeName {
+			name = full
 		}
 	}
-	return strings.Join(distinct, " or ")
+	f.lists[key] = name
+	return name
+}
+
+func alternatives(names []string) string { return strings.Join(distinct(names), " or ") }
+
+func distinct(words []string) (found []string) {
+	seen := map[string]bool{}
+	for _, word := range words {
+		if !seen[word] {
+			seen[word] = true
+			found = append(found, word)
+		}
+	}
+	return found
 }
 
 func (v *view) enumWords() []string {
@@ -242,7 +262,7 @@ func first(a, b string) string {
 
 // flatten lists the fields of a value that has these forms and stands at a path.
 func (s *schemaSet) flatten(forms []*view, path string) []Field {
-	f := &flattener{set: s}
+	f := &flattener{set: s, lists: map[string]string{}}
 	f.inside(forms, path, 0)
 	return f.fields
 }
@@ -251,6 +271,7 @@ type flattener struct {
 	set    *schemaSet
 	fields []Field
 	forms  int
+	lists  map[string]string // what lists are called, by their elements and depth
 }
 
 type placeKind uint8
@@ -267,8 +288,7 @@ type held struct {
 	required bool
 }
 
-// inside lists what the forms of one value hold, at the path of the value with
-// the dot behind it that members need.
+// inside lists what the forms of one value hold, at the path of the value.
 func (f *flattener) inside(holders []*view, path string, depth int) {
 	if depth > maxFieldDepth {
 		return
@@ -349,7 +369,7 @@ func (f *flattener) place(holders []*view, path string, kind placeKind, depth in
 
 func (f *flattener) form(v *view, path string, h held) Field {
 	return Field{
-		Path: path, Type: v.typeName(0), Format: v.format, Enum: v.enumWords(), Required: h.required, PII: f.set.marked(v, piiKeyword),
+		Path: path, Type: f.typeName(v, 0), Format: v.format, Enum: v.enumWords(), Required: h.required, PII: f.set.marked(v, piiKeyword),
 		Title: v.title, Description: v.description, schemas: h.all, locations: v.locations, set: f.set,
 	}
 }
@@ -379,7 +399,7 @@ func merged(forms []Field) Field {
 	if open {
 		field.Enum = nil
 	}
-	field.Enum = slices.Compact(field.Enum)
+	field.Enum = distinct(field.Enum)
 	return field
 }
 

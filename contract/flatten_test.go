@@ -3,6 +3,7 @@ package contract_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,6 +76,10 @@ func TestFieldsAreFoundWhereverASchemaKeepsThem(t *testing.T) {
 			[]string{"x string or null, A, 2 forms"},
 		},
 		{
+			"a value in several branches that are no neighbours", `"x": {"anyOf": [{"enum": ["A"]}, {"enum": ["B"]}, {"enum": ["A", "C"]}]}`,
+			[]string{"x string, A|B|C, 3 forms"},
+		},
+		{
 			"what a condition brings", `"x": {"if": {"required": ["a"]}, "then": {"required": ["b"], "properties": {"b": {"type": "string"}}}, "dependentSchemas": {"c": {"properties": {"d": {"type": "string"}}}}}`,
 			[]string{"x any or object, 3 forms", "x.b string, alternative", "x.d string, alternative"},
 		},
@@ -102,6 +107,33 @@ func TestASchemaThatHoldsItselfIsFlattenedToAnEnd(t *testing.T) {
 		if got := fieldsOf(t, properties); len(got) < 10 || len(got) > 5000 {
 			t.Errorf("%d places", len(got))
 		}
+	}
+}
+
+// Choices of choices, and lists of them, once took the product of all to load.
+func TestChoicesOfChoicesAreFlattenedInTheirNumber(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, branch, of string }{
+		{"choices", `{"$ref": "%s"}`, "any"},
+		{"lists", `{"items": {"$ref": "%s"}, "title": "%d"}`, "array of array of"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			const at = "#/properties/payload/properties/x/$defs/"
+			defs := []string{`"l10": {"type": "string"}`}
+			for i := range 10 {
+				next := fmt.Sprintf("%sl%d", at, i+1)
+				branches := make([]string, 20)
+				for j := range branches {
+					branches[j] = strings.NewReplacer("%s", next, "%d", strconv.Itoa(j)).Replace(tt.branch)
+				}
+				defs = append(defs, fmt.Sprintf(`"l%d": {"anyOf": [%s]}`, i, strings.Join(branches, ",")))
+			}
+			got := fieldsOf(t, fmt.Sprintf(`"x": {"$ref": "%sl0", "$defs": {%s}}`, at, strings.Join(defs, ",")))
+			if len(got) == 0 || !strings.HasPrefix(got[0], "x "+tt.of) {
+				t.Errorf("got %s", strings.Join(got, "; "))
+			}
+		})
 	}
 }
 

@@ -34,7 +34,7 @@ func (f *Folder) Load(file string) (*Schema, error) {
 // together reads a schema with the compiler of all. It returns nil for one that
 // has to be read alone: whose $id is not where the others' are, that is in a
 // folder with dynamic anchors, whose targets depend on what else was read, or
-// that cannot be used, which the compiler is then not asked again.
+// that cannot be used, which [Load] then tells.
 func (f *Folder) together(file string) (s *Schema) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
