@@ -163,7 +163,8 @@ func (p *part) gone(f contract.Field, come *[]contract.Field) {
 		*come = slices.DeleteFunc(*come, func(g contract.Field) bool { return g.Path == to.Path || contract.Inside(to.Path, g.Path) })
 		p.put(FieldRenamed, f.Path, fmt.Sprintf("is gone, and %s looks like it", to.Path), p.readersOfField(f.Path))
 		renamed := &p.changes[len(p.changes)-1]
-		renamed.renamedTo, renamed.New = to.Path, to.Path+" "+described(to, to.Schema())
+		renamed.renamedTo, renamed.New = to.Path, to.Path+" "+obligation(to)+" "+described(to, to.Schema())
+		renamed.Old = obligation(f) + " " + renamed.Old // which no change beside this one tells
 		return
 	}
 	if f.Required {
@@ -176,6 +177,13 @@ func (p *part) gone(f contract.Field, come *[]contract.Field) {
 		message = "was optional and is gone, and is read by " + strings.Join(readers, ", ")
 	}
 	p.put(OptionalRemoved, f.Path, message, readers)
+}
+
+func obligation(f contract.Field) string {
+	if f.Required {
+		return "required"
+	}
+	return "optional"
 }
 
 func (p *part) come(f contract.Field) {
@@ -200,8 +208,7 @@ func (p *part) kept(before, after contract.Field) {
 // others in the order of the schemas. What only one state has is for the comparison
 // of the schemas to judge.
 func pairs(before, after []contract.Field) (found [][2]contract.Field) {
-	was := slices.DeleteFunc(slices.Clone(before), func(f contract.Field) bool { return sameForm(f, after) })
-	is := slices.DeleteFunc(slices.Clone(after), func(f contract.Field) bool { return sameForm(f, before) })
+	was, is := unlike(before, after), unlike(after, before)
 	pair := func(alike func(f, g contract.Field) bool) {
 		was = slices.DeleteFunc(was, func(f contract.Field) bool {
 			i := slices.IndexFunc(is, func(g contract.Field) bool { return alike(f, g) })
@@ -217,9 +224,14 @@ func pairs(before, after []contract.Field) (found [][2]contract.Field) {
 	return found
 }
 
-func sameForm(f contract.Field, others []contract.Field) bool {
-	text := described(f, f.Keywords())
-	return slices.ContainsFunc(others, func(g contract.Field) bool { return f.Required == g.Required && text == described(g, g.Keywords()) })
+// unlike are the forms that none of the others says the same as.
+func unlike(forms, others []contract.Field) []contract.Field {
+	text := func(f contract.Field) string { return obligation(f) + " " + described(f, f.Keywords()) }
+	said := make(map[string]bool, len(others))
+	for _, other := range others {
+		said[text(other)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(forms), func(f contract.Field) bool { return said[text(f)] })
 }
 
 func (p *part) form(before, after contract.Field) {

@@ -133,6 +133,7 @@ func TestAFingerprintCoversTheWholeOfWhatComes(t *testing.T) {
 		{"what a map holds", come(`{"additionalProperties": {"type": "string"}}`), come(`{"additionalProperties": {"type": "string", "maxLength": 5}}`), policy.OptionalAdded, "who"},
 		{"what is referred to", defining(`{"x": {"maxLength": 5}}`, come(`{"anyOf": [{"$ref": "#/$defs/x"}]}`)), defining(`{"x": {"maxLength": 6}}`, come(`{"anyOf": [{"$ref": "#/$defs/x"}]}`)), policy.OptionalAdded, "who"},
 		{"what a field becomes a list of", become(`{"type": "array", "items": {"type": "string"}}`), become(`{"type": "array", "items": {"type": "string", "maxLength": 5}}`), policy.TypeChanged, "voucherCode"},
+		{"whether a renamed field is required", in(`"voucherCode":`, `"voucher_code":`), append(in(`"voucherCode":`, `"voucher_code":`), edit{schema, `"paidAt"]`, `"paidAt", "voucher_code"]`}), policy.FieldRenamed, "voucherCode"},
 		{"what a renamed field holds", rename(`"maxLength": 5`), rename(`"maxLength": 6`), policy.FieldRenamed, "voucherCode"},
 	} {
 		a := find(check(t, base(t), with(t, base(t), tt.a...), today()), tt.kind, tt.path)
