@@ -79,7 +79,8 @@ func (e *Event) EnvelopeFields() []Field {
 	for _, form := range forms {
 		delete(form.properties, "payload")
 	}
-	return e.schemas.flatten(forms, "envelope")
+	fields, _ := e.schemas.flatten(forms, "envelope")
+	return fields
 }
 
 // Field returns the payload's field, or the elements of a list, at a path as in

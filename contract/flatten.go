@@ -261,17 +261,67 @@ func first(a, b string) string {
 }
 
 // flatten lists the fields of a value that has these forms and stands at a path.
-func (s *schemaSet) flatten(forms []*view, path string) []Field {
+// beyond is the path of a field for which there was no room, empty for none.
+func (s *schemaSet) flatten(forms []*view, path string) (fields []Field, beyond string) {
 	f := &flattener{set: s, lists: map[string]string{}}
-	f.inside(forms, path, 0)
-	return f.fields
+	root := &place{field: Field{Path: path}, views: forms, schemas: map[string]bool{}}
+	root.add(forms)
+	f.fresh = []*place{root}
+	for len(f.fresh) > 0 {
+		next := f.fresh[0]
+		f.fresh = f.fresh[1:]
+		f.inside(next)
+	}
+	for len(f.again) > 0 && f.forms < maxFields {
+		next := f.again[0]
+		f.again = f.again[1:]
+		f.inside(next)
+	}
+	return root.list(nil), f.beyond
 }
 
+// flattener looks into every place first whose schemas describe nothing that holds
+// it, and then, level by level, into what a schema that refers to itself repeats
+// without end, which so takes the room of no other field.
 type flattener struct {
-	set    *schemaSet
-	fields []Field
-	forms  int
-	lists  map[string]string // what lists are called, by their elements and depth
+	set          *schemaSet
+	fresh, again []*place
+	forms        int
+	beyond       string
+	lists        map[string]string // what lists are called, by their elements and depth
+}
+
+// place is a field and what it holds.
+type place struct {
+	field    Field
+	views    []*view
+	schemas  map[string]bool // the locations of its own and those that hold it
+	depth    int
+	repeated bool
+	members  []*place
+}
+
+func (p *place) add(views []*view) {
+	for _, v := range views {
+		for _, location := range v.locations {
+			p.schemas[location] = true
+		}
+	}
+}
+
+// repeats reports whether one of the views is of a schema that holds it.
+func (p *place) repeats(views []*view) bool {
+	return p.repeated || slices.ContainsFunc(views, func(v *view) bool {
+		return slices.ContainsFunc(v.locations, func(location string) bool { return p.schemas[location] })
+	})
+}
+
+// list lists what a place holds, parents before children.
+func (p *place) list(fields []Field) []Field {
+	for _, member := range p.members {
+		fields = member.list(append(fields, member.field))
+	}
+	return fields
 }
 
 type placeKind uint8
@@ -288,31 +338,28 @@ type held struct {
 	required bool
 }
 
-// inside lists what the forms of one value hold, at the path of the value.
-func (f *flattener) inside(holders []*view, path string, depth int) {
-	if depth > maxFieldDepth {
-		return
-	}
-	member := path
+// inside adds what the forms of one value hold.
+func (f *flattener) inside(p *place) {
+	path, member := p.field.Path, p.field.Path
 	if path != "" {
 		member += "."
 	}
-	for _, name := range namesOf(holders, func(v *view) map[string]schemas { return v.properties }) {
-		f.place(holders, member+name, ofName, depth, func(v *view) held { return held{v.properties[name], v.required[name]} })
+	for _, name := range namesOf(p.views, func(v *view) map[string]schemas { return v.properties }) {
+		f.place(p, member+name, ofName, func(v *view) held { return held{v.properties[name], v.required[name]} })
 	}
-	f.place(holders, member+"*", unnamed, depth, func(v *view) held { return held{all: v.values} })
-	for _, pattern := range namesOf(holders, func(v *view) map[string]schemas { return v.patterns }) {
-		f.place(holders, member+"/"+pattern+"/", unnamed, depth, func(v *view) held { return held{all: v.patterns[pattern]} })
+	f.place(p, member+"*", unnamed, func(v *view) held { return held{all: v.values} })
+	for _, pattern := range namesOf(p.views, func(v *view) map[string]schemas { return v.patterns }) {
+		f.place(p, member+"/"+pattern+"/", unnamed, func(v *view) held { return held{all: v.patterns[pattern]} })
 	}
-	for i := range longestPrefix(holders) {
-		f.place(holders, fmt.Sprintf("%s[%d]", path, i), unnamed, depth, func(v *view) held {
+	for i := range longestPrefix(p.views) {
+		f.place(p, fmt.Sprintf("%s[%d]", path, i), unnamed, func(v *view) held {
 			if i < len(v.prefix) {
 				return held{all: v.prefix[i]}
 			}
 			return held{}
 		})
 	}
-	f.place(holders, path+"[]", ofList, depth, func(v *view) held { return held{all: v.items} })
+	f.place(p, path+"[]", ofList, func(v *view) held { return held{all: v.items} })
 }
 
 func namesOf(holders []*view, of func(*view) map[string]schemas) []string {
@@ -334,12 +381,12 @@ func longestPrefix(holders []*view) int {
 
 // place adds the field at a path and what it holds. Forms that are made of the
 // same schemas are one.
-func (f *flattener) place(holders []*view, path string, kind placeKind, depth int, at func(*view) held) {
+func (f *flattener) place(holder *place, path string, kind placeKind, at func(*view) held) {
 	var forms []Field
 	var views []*view
 	everywhere := true
-	for _, holder := range holders {
-		h := at(holder)
+	for _, view := range holder.views {
+		h := at(view)
 		if len(h.all) == 0 {
 			everywhere = false
 			continue
@@ -354,17 +401,35 @@ func (f *flattener) place(holders []*view, path string, kind placeKind, depth in
 			forms, views = append(forms, form), append(views, v)
 		}
 	}
-	if len(forms) == 0 || f.forms+len(forms) > maxFields {
+	if len(forms) == 0 {
 		return
 	}
-	f.forms += len(forms)
 	field := merged(forms)
 	field.kind, field.Alternative = kind, !everywhere
 	if !everywhere {
 		field.forms, field.Required = forms, false
 	}
-	f.fields = append(f.fields, field)
-	f.inside(views, path, depth+1)
+	f.keep(holder, field, views)
+}
+
+// keep makes a field one of its holder's and looks into it later, where there is room.
+func (f *flattener) keep(holder *place, field Field, views []*view) {
+	p := &place{field: field, views: views, depth: holder.depth + 1, repeated: holder.repeats(views)}
+	switch room := f.forms+len(views) <= maxFields && p.depth <= maxFieldDepth; {
+	case !room && !p.repeated:
+		f.beyond = first(f.beyond, field.Path)
+		return
+	case !room:
+		return
+	case p.repeated:
+		f.again = append(f.again, p)
+	default:
+		p.schemas = maps.Clone(holder.schemas)
+		p.add(views)
+		f.fresh = append(f.fresh, p)
+	}
+	f.forms += len(views)
+	holder.members = append(holder.members, p)
 }
 
 func (f *flattener) form(v *view, path string, h held) Field {

@@ -110,6 +110,36 @@ func TestASchemaThatHoldsItselfIsFlattenedToAnEnd(t *testing.T) {
 	}
 }
 
+// What a schema repeated without end once took the room of the fields behind it by
+// name, which then were compared with nothing.
+func TestASchemaThatHoldsItselfHidesNothingBesideIt(t *testing.T) {
+	t.Parallel()
+	const value = `{"$ref": "#/properties/payload/properties/xa/$defs/value"}`
+	got := fieldsOf(t, `"xa": {"additionalProperties": `+value+`, "$defs": {"value": {"anyOf": [{"type": "string"}, {"type": "number"},
+		{"type": "array", "items": `+value+`}, {"additionalProperties": `+value+`}]}}},
+		"xz": {"properties": {"a": {"properties": {"b": {"type": "string", "x-pii": true}}}}}`)
+	want := []string{"xz object", "xz.a object", "xz.a.b string, personal"}
+	if len(got) < 100 || !slices.Equal(got[len(got)-len(want):], want) || !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "xa.*[].*[] ") }) {
+		t.Errorf("%d places, the last %s", len(got), strings.Join(got[max(0, len(got)-3):], "; "))
+	}
+}
+
+func TestAPayloadWithMoreFieldsThanAreReadIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	var wide strings.Builder
+	for i := range 5001 {
+		fmt.Fprintf(&wide, `"w%d": {"type": "string"}, `, i)
+	}
+	deep := strings.Repeat(`"d": {"properties": {`, 24) + `"d": {"type": "string"}` + strings.Repeat("}}", 24) + ", "
+	for name, properties := range map[string]string{"wide": wide.String(), "deep": deep} {
+		files := shop(t)
+		replace(t, files, paidSchema, `"contactName": {`, properties+`"contactName": {`)
+		if _, err := contract.Load(files); err == nil || !strings.Contains(err.Error(), "is not read any more; make it smaller") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Choices of choices, and lists of them, once took the product of all to load.
 func TestChoicesOfChoicesAreFlattenedInTheirNumber(t *testing.T) {
 	t.Parallel()

@@ -136,7 +136,12 @@ func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
 		l.problems.add(e.schemaFile, 0, "properties.payload", "is missing; an event's schema describes its payload")
 		return
 	}
-	e.fields = l.schemas.flatten(gather(payload...).forms(0), "")
+	fields, beyond := l.schemas.flatten(gather(payload...).forms(0), "")
+	if beyond != "" {
+		l.problems.add(e.schemaFile, 0, "properties.payload", "holds more than %d fields with their forms, or one at more than %d levels, and %s is not read any more; make it smaller", maxFields, maxFieldDepth, beyond)
+		return
+	}
+	e.fields = fields
 	l.checkKey(e)
 }
 
