@@ -98,14 +98,23 @@ func (v *view) mergeObject(s *jsonschema.Schema) {
 	if values, ok := s.AdditionalProperties.(*jsonschema.Schema); ok {
 		v.values = append(v.values, values)
 	}
+	if says(s.UnevaluatedProperties) {
+		v.values = append(v.values, s.UnevaluatedProperties)
+	}
 	for pattern, values := range s.PatternProperties {
 		v.patterns[pattern.String()] = append(v.patterns[pattern.String()], values)
 	}
 }
 
+// says reports whether a schema tells more than whether anything may stand there.
+func says(s *jsonschema.Schema) bool { return s != nil && s.Bool == nil }
+
 func (v *view) mergeArray(s *jsonschema.Schema) {
-	if s.Items2020 != nil {
+	switch {
+	case s.Items2020 != nil:
 		v.items = append(v.items, s.Items2020)
+	case says(s.UnevaluatedItems):
+		v.items = append(v.items, s.UnevaluatedItems)
 	}
 	for i, element := range s.PrefixItems {
 		if i == len(v.prefix) {

@@ -54,6 +54,11 @@ func TestFieldsAreFoundWhereverASchemaKeepsThem(t *testing.T) {
 			[]string{"x map", `x./^a\./ string, personal`},
 		},
 		{
+			"what no other keyword names", `"x": {"unevaluatedProperties": {"type": "string", "x-pii": true}}, "xl": {"unevaluatedItems": {"type": "string"}},
+			"xn": {"type": "object", "unevaluatedProperties": false}`,
+			[]string{"x map", "x.* string, personal", "xl array of string", "xl[] string", "xn object"},
+		},
+		{
 			"what stands first in a list", `"x": {"prefixItems": [{"type": "string"}, {"properties": {"a": {"type": "integer"}}}], "items": {"type": "boolean"}}`,
 			[]string{"x array of boolean", "x[0] string", "x[1] object", "x[1].a integer", "x[] boolean"},
 		},

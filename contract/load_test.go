@@ -51,6 +51,7 @@ func TestLoadNamesFileLineAndPath(t *testing.T) {
 		{"a schema without a payload", paidSchema, `"payload": {`, `"payloads": {`, ""},
 		{"a type that does not exist", paidSchema, `"type": "object"`, `"type": "objekt"`, paidSchema + ":19: does not compile"},
 		{"a pattern that is none", paidSchema, `"x-pii": true`, `"pattern": "(["`, paidSchema + ":33: does not compile: at '/properties/payload/properties/contactName/pattern'"},
+		{"a reference that leads elsewhere by who follows it", paidSchema, `"x-pii": true`, `"$dynamicRef": "../../../envelope.schema.json"`, paidSchema + ":31: has a $dynamicRef"},
 		{"a broken shared schema", "envelope.schema.json", `"type": "object"`, `"type": "objekt"`, "envelope.schema.json:4: does not compile"},
 		{"a waiver without an end", "waivers.yaml", "", "waivers:\n  - rule: retention\n    subject: shop.basket.events.v1\n    owner: Shop Team\n    reason: r\n", "waivers.yaml:2: waivers[0].expires: must be a date"},
 		{"a waiver with a misspelt key", "waivers.yaml", "", "waivers:\n  - rules: retention\n", `waivers[0].rules: unknown key; did you mean "rule"`},

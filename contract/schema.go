@@ -128,6 +128,9 @@ func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
 		l.problems.add(file, line, "", "does not compile: %s", l.shorten(err))
 		return
 	}
+	if !l.checkReferences(schema) {
+		return
+	}
 	e.schema, e.schemas = schema, l.schemas
 	e.declared = declaredNames(schema)
 	e.shape = shapeOf(schema)
@@ -143,6 +146,20 @@ func (l *loader) compileEvent(compiler *jsonschema.Compiler, e *Event) {
 	}
 	e.fields = fields
 	l.checkKey(e)
+}
+
+// checkReferences refuses a reference that leads elsewhere by who follows it: what
+// stands behind it could change unseen.
+func (l *loader) checkReferences(schema *jsonschema.Schema) (ok bool) {
+	ok = true
+	for _, s := range reachable(schema) {
+		if s.DynamicRef != nil {
+			file, line := l.schemas.position(s.Location)
+			l.problems.add(file, line, "", "has a $dynamicRef, which leads to a different schema by where it is followed from; refer with $ref")
+			ok = false
+		}
+	}
+	return ok
 }
 
 // checkKey makes sure that every valid event can be keyed.
