@@ -32,8 +32,7 @@ const (
 // Schemas are written in AsyncAPI's own language, a form of JSON Schema draft-07:
 // $ref with siblings becomes allOf, tuples and dependencies take their old names.
 // unevaluatedItems and unevaluatedProperties have no counterpart and are left
-// out, which makes the document wider than the contract, never narrower. A
-// $dynamicRef is an error.
+// out, which makes the document wider than the contract, never narrower.
 func AsyncAPI(c *contract.Catalogue, info Info) ([]byte, error) {
 	d := asyncAPI{
 		AsyncAPI: asyncAPIVersion, DefaultContentType: jsonContent,

@@ -135,9 +135,7 @@ func (t *translator) schema(node any, document string) (any, error) {
 func (t *translator) keyword(to map[string]any, keyword string, from map[string]any, document string) error {
 	value, err := from[keyword], error(nil)
 	switch keyword {
-	case "$schema", "$id", "$defs", "$comment", "$anchor", "unevaluatedItems", "unevaluatedProperties":
-	case "$dynamicRef", "$dynamicAnchor":
-		return fmt.Errorf("%s: it uses %s, which AsyncAPI has no words for", document, keyword)
+	case "$schema", "$id", "$defs", "$comment", "$anchor", "$dynamicAnchor", "unevaluatedItems", "unevaluatedProperties":
 	case "$ref":
 		return t.ref(to, from, document)
 	case "allOf":
