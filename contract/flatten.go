@@ -219,10 +219,11 @@ func (f *flattener) typeName(v *view, depth int) string {
 }
 
 func (f *flattener) listName(items schemas, depth int) string {
-	key := strconv.Itoa(depth)
+	parts := []string{strconv.Itoa(depth)}
 	for _, s := range items {
-		key += " " + s.Location
+		parts = append(parts, s.Location)
 	}
+	key := strings.Join(parts, " ")
 	name, known := f.lists[key]
 	if known {
 		return name
