@@ -92,7 +92,8 @@ func TestTheTypeOfAForwardedRecordIsNoLabel(t *testing.T) {
 	var c chunk
 	for _, row := range []outRow{
 		{topic: "t", eventType: "ThingHappened", stamped: true},
-		{topic: "t", eventType: "invented_1"}, {topic: "t", eventType: "invented_2"},
+		{topic: "t", eventType: "invented_1"},
+		{topic: "t", eventType: "invented_2"},
 	} {
 		c.acknowledged(row, &kgo.Record{})
 	}
