@@ -57,9 +57,10 @@ func (e *Event) soleProducer() string {
 	return e.OwnerService
 }
 
-// quickKey reads the key in one pass that allocates hardly anything. It is sure of
-// what can be read in one way only, which leaves the rest, and saying what is wrong
-// with it, to exactKey.
+// quickKey reads the key in one pass. It is sure of what can be read in one way
+// only, which leaves the rest, and saying what is wrong with it, to exactKey. The
+// reader's strings share one copy of a small payload: the key is cloned, or it
+// would keep all of that for as long as it is kept.
 func (e *Event) quickKey(payload []byte) (key string, sure bool) {
 	best := len(e.Key)
 	key, err := wire.Decode(payload, func(r *wire.Reader) string {
@@ -77,7 +78,7 @@ func (e *Event) quickKey(payload []byte) (key string, sure bool) {
 		}
 		return key
 	})
-	return key, err == nil && key != ""
+	return strings.Clone(key), err == nil && key != ""
 }
 
 func (e *Event) exactKey(payload []byte) (string, error) {

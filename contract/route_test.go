@@ -1,6 +1,11 @@
 package contract
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"factline.dev/contract/wire"
+)
 
 // The quick reading is one of the exact one's, or none.
 func FuzzQuickKeyIsTheExactKey(f *testing.F) {
@@ -8,6 +13,9 @@ func FuzzQuickKeyIsTheExactKey(f *testing.F) {
 		`{"a":"1","b":"2"}`, `{"b":"2","a":"1"}`, `{"b":"2"}`, `{"b":2,"a":"1"}`, `{"a":null,"b":"2"}`, `{"a":"","b":"2"}`,
 		`{"a":"1","a":"2"}`, `{"a":"1","c":{"a":"3"},"d":[1,{"a":"4"}]}`, `{"\u0061":"1"}`, `{"a":"\u00e9\n"}`, `{"a":"1"} x`,
 		`{"a":"1","c":nul}`, `["a"]`, `null`, ``, "{\"a\":\"\xff\"}", `{"A":"1","b":"2"}`,
+		`{"a":"\ud800"}`, `{"a":"1","b":"\udc00"}`, `{` + manyNames(40) + `,"a":"1","n0":1}`, `{` + manyNames(40) + `,"a":"1","a":"2"}`,
+		`{"c":` + strings.Repeat("[", 80) + strings.Repeat("]", 80) + `,"a":"1"}`,
+		`{"a":"1","c":"` + strings.Repeat("x", wire.MaxBytes) + `"}`,
 	} {
 		f.Add([]byte(payload))
 	}

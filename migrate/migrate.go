@@ -32,7 +32,8 @@ var files embed.FS
 // Config says what the tables are made for. Its zero value is usable.
 type Config struct {
 	// Lanes is how many lanes the outbox has: the most chunks a relay can have
-	// in flight at once. It cannot change while the outbox holds events.
+	// in flight at once. It cannot change while the outbox holds events, parked
+	// ones and those that are set aside included.
 	// Default 16, at most 256.
 	Lanes int
 	// Now is the day from which outbox partitions are made. Default the current

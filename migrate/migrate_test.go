@@ -1,9 +1,16 @@
 package migrate_test
 
 import (
+	"context"
+	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"factline.dev/factlinetest"
 	"factline.dev/migrate"
@@ -57,9 +64,67 @@ func TestLanesChangeOnlyWhileTheOutboxIsEmpty(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "drain it") {
 		t.Errorf("a change over events gave %v, want a refusal that says what to do", err)
 	}
+	for _, tt := range []struct{ sql, want string }{
+		{`WITH e AS (DELETE FROM factline.outbox_event RETURNING *)
+			INSERT INTO factline.outbox_parked (lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version,
+				topic, stamped, created_at, reason, is_culprit, parked_at)
+			SELECT lane, position, event_id, event_type, tenant_id, aggregate_type, aggregate_id, aggregate_version,
+				topic, stamped, created_at, '', true, now() FROM e`, "publish or skip"},
+		{"UPDATE factline.outbox_parked SET skipped_at = now()", ""},
+	} {
+		if _, err := pool.Exec(t.Context(), tt.sql); err != nil {
+			t.Fatal(err)
+		}
+		err := migrate.Up(t.Context(), pool, migrate.Config{Lanes: 16})
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("after %s a change gave %v, want %q", tt.sql, err, tt.want)
+		}
+	}
 	if err := migrate.Up(t.Context(), pool, migrate.Config{Lanes: 300}); err == nil || !strings.Contains(err.Error(), "migrate.Config.Lanes") {
 		t.Errorf("300 lanes gave %v", err)
 	}
+}
+
+// Every append queues behind a lock on the heads of aggregates that is waited for.
+func TestAMigrationThatMeetsALongTransactionFailsAndIsRunAgain(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t)
+	if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{down(t, "00009_retry_together"), down(t, "00008_append"), "DELETE FROM factline.schema_version WHERE version_id >= 8"} {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "SELECT FROM factline.outbox_stream"); err != nil {
+			return err
+		}
+		var pg *pgconn.PgError
+		if err := migrate.Up(limited, pool, migrate.Config{}); !errors.As(err, &pg) || pg.Code != "55P03" {
+			t.Errorf("beside a reader of the heads Up gave %v, want the end of its patience", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func down(t *testing.T, migration string) string {
+	t.Helper()
+	text, err := os.ReadFile("sql/" + migration + ".sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, down, _ := strings.Cut(string(text), "-- +goose Down")
+	return down
 }
 
 func TestTheStoreOfDeadLettersIsMadeOnceAndOnlyWhereAskedFor(t *testing.T) {

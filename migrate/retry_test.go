@@ -1,9 +1,7 @@
 package migrate_test
 
 import (
-	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -21,11 +19,6 @@ func TestWithoutTheRetryChainWhatWaitsForItGoesOn(t *testing.T) {
 	if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("sql/00003_retry.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, down, _ := strings.Cut(string(text), "-- +goose Down")
 	for _, sql := range []string{
 		// a: retried with one behind it. b: retried before an open letter. c: a letter that is redriven.
 		`INSERT INTO factline.held_event (consumer, topic, partition, "offset", tenant_id, aggregate_type, aggregate_id, aggregate_version,
@@ -41,7 +34,7 @@ func TestWithoutTheRetryChainWhatWaitsForItGoesOn(t *testing.T) {
 		SELECT 'dlt_' || k, 's.c', 't', 0, o, 'acme', 'Order', k, v, 'evt_' || k || v, 'X', 'HANDLER_FAILED', '', 1, true, convert_to(k, 'UTF8'), '{}', now(), state
 		FROM (VALUES ('b', 2, 100, 'OPEN'), ('c', 1, 5, 'REDRIVEN')) AS d (k, v, o, state)`,
 		`INSERT INTO factline.inbox (consumer, event_id, state, topic, partition, "offset", processed_at) VALUES ('s.c', 'evt_c1', 'RETRYING', 't', 0, 5, now())`,
-		down,
+		down(t, "00003_retry"),
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

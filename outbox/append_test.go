@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -388,7 +389,8 @@ func TestAChangeOfLanesWaitsForAppendsUnderWay(t *testing.T) {
 		factlinetest.Eventually(t, time.Minute, "the change waits", func() (bool, error) {
 			var waits bool
 			err := b.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks
-				WHERE NOT granted AND relation = 'factline.outbox_event'::regclass)`).Scan(&waits)
+				WHERE NOT granted AND relation = 'factline.outbox_event'::regclass
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits)
 			return waits, err
 		})
 		return migrate.Up(t.Context(), b.pool, migrate.Config{}) // as many as there are: waits for nobody
@@ -399,6 +401,35 @@ func TestAChangeOfLanesWaitsForAppendsUnderWay(t *testing.T) {
 	if err := <-changed; err == nil || !strings.Contains(err.Error(), "still holds events") {
 		t.Errorf("the change ended with %v, want the refusal that events still wait", err)
 	}
+}
+
+// A lane that is dropped and made again begins at position 1. What was published
+// of the former one passed for published of the new one, and was lost.
+func TestALaneThatComesBackIsANewOne(t *testing.T) {
+	t.Parallel()
+	b := setupFake(t)
+	fill := func(wave string) {
+		for i := range 64 {
+			b.append(event(wave+strconv.Itoa(i), ""))
+		}
+	}
+	fill("before")
+	stop := b.relay()
+	b.published(64)
+	b.settled()
+	stop()
+	if _, err := b.pool.Exec(t.Context(), "TRUNCATE factline.outbox_event"); err != nil {
+		t.Fatal(err)
+	}
+	for _, lanes := range []int{4, 16} {
+		if err := migrate.Up(t.Context(), b.pool, migrate.Config{Lanes: lanes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill("after")
+	b.relay()
+	b.settled()
+	b.once(128)
 }
 
 // What an append costs is in its plan: the head, the event, and nothing between.

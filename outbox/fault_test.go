@@ -297,7 +297,7 @@ func TestAPausedOwnerDoesNoHarm(t *testing.T) {
 	b := setupFake(t)
 	b.append(event("a", "1"), event("a", "2"))
 	hook := newHoldHook(t)
-	b.relay(func(c *RelayConfig) {
+	stop := b.relay(func(c *RelayConfig) {
 		c.Hooks, c.Instance = holdBefore{hook}, "paused"
 		c.Pool = b.pausablePool(hook)
 		c.LeaseTTL = time.Hour
@@ -314,6 +314,8 @@ func TestAPausedOwnerDoesNoHarm(t *testing.T) {
 	b.published(3)
 	hook.letGo()
 	checkOrder(t, b.published(5), 3) // the two stale ones again
+	stop()                           // after it has tried to record them
+	b.settled()                      // an event is on the log before its receipt is
 	var receipts int
 	err := b.pool.QueryRow(t.Context(), "SELECT count(*) FROM factline.outbox_receipt CROSS JOIN unnest(positions)").Scan(&receipts)
 	if err != nil || receipts != 3 {

@@ -119,8 +119,12 @@ func (s *sender) attempt(v *verdict, rows []outRow) *round {
 }
 
 func (c *chunk) acknowledged(row outRow, record *kgo.Record) {
+	eventType := row.eventType
+	if !row.stamped {
+		eventType = "other" // as whoever sent the record spelt it: a label must be bounded
+	}
 	c.sent = append(c.sent, sentRow{
-		position: row.position, topic: row.topic, eventType: row.eventType, eventID: row.eventID,
+		position: row.position, topic: row.topic, eventType: eventType, eventID: row.eventID,
 		createdAt: row.createdAt, partition: record.Partition, offset: record.Offset,
 	})
 }

@@ -45,7 +45,7 @@ func newRelayMetrics(registerer prometheus.Registerer) (*relayMetrics, error) {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "factline", Subsystem: "outbox", Name: name, Help: help, Buckets: buckets}, labels)
 	}
 	m := &relayMetrics{
-		published:     counter("published_total", "Events acknowledged by the broker.", "topic", "event_type"),
+		published:     counter("published_total", "Events acknowledged by the broker; event_type is other for forwarded records, such as dead letters.", "topic", "event_type"),
 		latency:       histogram("publish_seconds", "Time from append to acknowledgement of an event.", latencyBuckets, "topic", "event_type"),
 		batch:         histogram("batch_bytes", "Size of a produced batch before compression.", prometheus.ExponentialBuckets(1<<10, 4, 7), "topic"),
 		compression:   histogram("compression_ratio", "Uncompressed by compressed size of a produced batch.", []float64{1, 1.5, 2, 3, 4, 6, 8, 12, 16}, "topic"),

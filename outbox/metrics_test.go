@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/contract"
 )
@@ -76,6 +78,28 @@ func TestRefusedEventsAreCountedByTypeAndReason(t *testing.T) {
 	}
 	got := countsByLabels(t, registry, "factline_outbox_serialization_failures_total")
 	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+}
+
+func TestTheTypeOfAForwardedRecordIsNoLabel(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m, err := newRelayMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c chunk
+	for _, row := range []outRow{
+		{topic: "t", eventType: "ThingHappened", stamped: true},
+		{topic: "t", eventType: "invented_1"},
+		{topic: "t", eventType: "invented_2"},
+	} {
+		c.acknowledged(row, &kgo.Record{})
+	}
+	m.acknowledged(c.sent, time.Now())
+	want := map[string]float64{"ThingHappened t": 1, "other t": 2}
+	if got := countsByLabels(t, registry, "factline_outbox_published_total"); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("counted %v, want %v", got, want)
 	}
 }

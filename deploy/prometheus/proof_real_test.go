@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -224,8 +225,9 @@ func (p *proof) isScraped(m metric) {
 	}
 }
 
-// labelsAreBounded sends as many new orders and tenants as there were, and
-// expects no new series and no id in a label.
+// labelsAreBounded sends as many new orders and tenants as there were, and records
+// of types that their senders made up, and expects no new series and no id in a
+// label.
 func (p *proof) labelsAreBounded() {
 	p.t.Helper()
 	const everything = `{__name__=~"factline_.+"}`
@@ -234,6 +236,7 @@ func (p *proof) labelsAreBounded() {
 		p.t.Fatalf("%v series, %v", before, err)
 	}
 	p.load(100, "second")
+	p.forwardInvented(20)
 	p.await("the second wave applied", `sum(factline_consumer_events_total{outcome="applied",event_type="OrderChanged"}) >= 200`)
 	after, _, err := p.sum("count(" + everything + ")")
 	if err != nil || after != before {
@@ -248,6 +251,24 @@ func (p *proof) labelsAreBounded() {
 			}
 		}
 	}
+}
+
+func (p *proof) forwardInvented(n int) {
+	p.t.Helper()
+	label := fmt.Sprintf("{topic=%q}", deadLetters)
+	before, _, err := p.sum("factline_outbox_published_total" + label)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var records []outbox.Record
+	for i := range n {
+		records = append(records, outbox.Record{Topic: deadLetters, Key: []byte("k"), EventType: fmt.Sprintf("evt_%d", i)})
+	}
+	err = pgx.BeginFunc(p.t.Context(), p.pool, func(tx pgx.Tx) error { return p.outbox.Forward(p.t.Context(), tx, records...) })
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.await("forwarded records published", fmt.Sprintf("sum(factline_outbox_published_total%s) == %v", label, before+float64(n)))
 }
 
 // alertsAreEvaluated expects each rule to be understood, and those that have no

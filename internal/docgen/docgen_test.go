@@ -27,7 +27,7 @@ func TestEveryPartOfTheSystemListsItsMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range []string{
-		"| `factline_outbox_published_total` | counter | `topic`, `event_type` | Events acknowledged by the broker. |",
+		"| `factline_outbox_published_total` | counter | `topic`, `event_type` | Events acknowledged by the broker; event_type is other for forwarded records, such as dead letters. |",
 		"| `factline_consumer_lag_records` | gauge | `group`, `topic`, `partition` |",
 		"| `factline_platform_http_request_seconds` | histogram | `route`, `status` |",
 	} {

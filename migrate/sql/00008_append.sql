@@ -42,6 +42,10 @@ BEGIN
         RAISE EXCEPTION 'the outbox has % lanes and still holds events; drain it and drop its partitions before a change to %', present, wanted
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    IF present IS NOT NULL AND EXISTS (SELECT FROM factline.outbox_parked WHERE skipped_at IS NULL) THEN
+        RAISE EXCEPTION 'the outbox has % lanes and holds parked events, or some that are set aside; publish or skip them before a change to %', present, wanted
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     FOR n IN 0 .. GREATEST(COALESCE(present, 0), wanted) - 1 LOOP
         IF n < wanted THEN
             EXECUTE format('CREATE SEQUENCE IF NOT EXISTS factline.outbox_position_%s AS bigint CACHE 1', n);
@@ -51,6 +55,10 @@ BEGIN
             DELETE FROM factline.outbox_lane WHERE lane = n;
         END IF;
     END LOOP;
+    -- A lane that comes back begins at 1: what is known of its former positions
+    -- would pass for what is known of the new ones.
+    DELETE FROM factline.outbox_receipt WHERE lane >= LEAST(present, wanted);
+    DELETE FROM factline.outbox_parked WHERE lane >= LEAST(present, wanted);
     INSERT INTO factline.outbox_setting (lanes) VALUES (wanted)
         ON CONFLICT (only_row) DO UPDATE SET lanes = excluded.lanes;
     PERFORM factline.outbox_name_sequences();
@@ -59,6 +67,8 @@ END $$;
 
 -- PostgreSQL reads a constraint's text with every statement, a twentieth of what
 -- the server spends on an append. Versions only grow, from a baseline the library checks.
+-- Appends queue behind the lock: where it is not to be had, Up fails and is run again.
+SET LOCAL lock_timeout = '2s';
 ALTER TABLE factline.outbox_stream DROP CONSTRAINT outbox_stream_version_check;
 
 -- +goose Down
