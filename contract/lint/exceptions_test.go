@@ -42,6 +42,7 @@ func TestExceptionsAreNarrow(t *testing.T) {
 		{name: "a full example holds one branch of a choice", rule: "examples", subject: "BasketPaid", edits: []edit{choice}},
 		{name: "a full example lacks a map", rule: "examples", subject: "BasketPaid", edits: []edit{prices}, found: true},
 		{name: "a read of a map's values", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{prices, reads("prices.*.net")}},
+		{name: "a read of the elements of lists", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{{paid + "v1.schema.json", `"contactName": {`, `"grid": {"items": {"items": {"properties": {"a": {}}}}}, "contactName": {`}, reads("grid[][].a")}},
 		{name: "a read of a name in a map", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{prices, reads("prices.bread.net")}, found: true},
 		{name: "a mail address among marked elements", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "array", "items": {"type": "string", "x-pii": true}}`, `["jo@example.com"]`)},
 		{name: "a mail address at a marked place of a list", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "array", "prefixItems": [{"type": "string", "x-pii": true}]}`, `["jo@example.com"]`)},
