@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -205,7 +204,7 @@ func (r *consumerRun) trials(e *contract.Event, mode consumer.Mode) ([]trial, er
 	)
 	for _, field := range r.required(e) {
 		err = errors.Join(err, add("without the required field "+field, "full", true, func(v record) {
-			if !remove(map[string]any(v), strings.Split(field, ".")) {
+			if !remove(map[string]any(v), steps(field)) {
 				r.fail(e, "without the required field "+field, "the example full does not have it")
 			}
 		}))
@@ -214,7 +213,7 @@ func (r *consumerRun) trials(e *contract.Event, mode consumer.Mode) ([]trial, er
 }
 
 // unreachable are the paths through what stands at a place of a list or below a
-// pattern of names.
+// pattern of names: the kit does not take a field away there.
 var unreachable = regexp.MustCompile(`\[[0-9]|/`)
 
 // required are the fields that the group reads and the contract requires, at any

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -198,6 +199,15 @@ func TestAConsumerThatBreaksAPointIsFound(t *testing.T) {
 				return note(ctx, tx, m)
 			})
 		}, "no reach but the database: its handler called 127.0.0.1:1"},
+		{"another system is dialled at the database's port", func(c *contracttest.Consumer) {
+			address := fmt.Sprintf("127.0.0.2:%d", c.Config.Pool.Config().ConnConfig.Port)
+			handle(c, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				if conn, err := new(net.Dialer).DialContext(ctx, "tcp", address); err == nil {
+					_ = conn.Close()
+				}
+				return note(ctx, tx, m)
+			})
+		}, "no reach but the database: its handler called 127.0.0.2:"},
 		{"an example that the service cannot accept", func(c *contracttest.Consumer) { handle(c, acceptOnly("sample")) }, "the current version: it was rejected"},
 		{"a sample that the service accepts", func(c *contracttest.Consumer) {
 			handle(c, acceptOnly("sample"))

@@ -8,9 +8,10 @@
 // declares to read suffice and have the effects of the whole event; the handler reaches
 // nothing but its database; fields that no schema knows are ignored; optional fields
 // may be absent; an event without a field that the group reads and the contract
-// requires, at any depth, is given up; a duplicate, a replay of everything and, where
-// the order of versions counts, a replay after the inbox expired and an event that
-// comes too early change nothing about the effects.
+// requires, at any depth but not at one place of a list or below a pattern of names, is
+// given up; a duplicate, a replay of everything and, where the order of versions
+// counts, a replay after the inbox expired and an event that comes too early change
+// nothing about the effects.
 //
 // The producer's points, for every event in an outbox: it keeps its schema; type
 // and version are those of its contract; so is the key; the headers are there and

@@ -118,27 +118,33 @@ func addTo(value any) {
 	}
 }
 
-// remove takes away what stands at a path such as payload, lines[], offerId, of the
-// first element where it is a list and of the first value of a map, prices.*, that
-// has it. It reports whether it was there.
+// remove takes away what stands at a path in steps, such as payload, lines, [], offerId:
+// of the first element of a list and of the first value of a map, *, that has it. It
+// reports whether it was there.
 func remove(from any, path []string) bool {
-	name, isList := strings.CutSuffix(path[0], "[]")
+	if len(path) == 0 {
+		return false
+	}
+	step, rest := path[0], path[1:]
+	within := func(inner any) bool { return remove(inner, rest) }
 	object, _ := from.(map[string]any)
-	if name == "*" {
-		return slices.ContainsFunc(slices.Sorted(maps.Keys(object)), func(member string) bool {
-			return remove(object, append([]string{member + path[0][1:]}, path[1:]...))
-		})
-	}
-	inner, there := object[name]
 	switch {
-	case len(path) == 1:
-		delete(object, name)
-		return there
-	case !isList:
-		return remove(inner, path[1:])
+	case step == "[]":
+		elements, _ := from.([]any)
+		return slices.ContainsFunc(elements, within)
+	case step == "*":
+		return slices.ContainsFunc(slices.Sorted(maps.Keys(object)), func(member string) bool { return within(object[member]) })
+	case len(rest) > 0:
+		return within(object[step])
 	}
-	elements, _ := inner.([]any)
-	return slices.ContainsFunc(elements, func(element any) bool { return remove(element, path[1:]) })
+	_, there := object[step]
+	delete(object, step)
+	return there
+}
+
+// steps are those of a path as in [contract.Field].
+func steps(path string) []string {
+	return strings.Split(strings.ReplaceAll(path, "[]", ".[]"), ".")
 }
 
 // only is what reads, paths from here, leave of a value.

@@ -3,18 +3,18 @@ package contracttest
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http/httptrace"
-	"strconv"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // seal lets a handler reach its database and nothing else. It sees what is dialled
 // or asked for under the handler's context.
 type seal struct {
-	database *pgx.ConnConfig
+	database []string // the addresses at which it is dialled, and the names that are looked up
 	cancel   context.CancelCauseFunc
 
 	mu     sync.Mutex
@@ -25,7 +25,7 @@ var errSealed = errors.New("contracttest: a handler reaches nothing but its data
 
 func sealed(ctx context.Context, database *pgx.ConnConfig) (context.Context, *seal) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &seal{database: database, cancel: cancel}
+	s := &seal{database: addresses(ctx, database), cancel: cancel}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:      s.refuse, // also where a connection is open already
 		DNSStart:     func(info httptrace.DNSStartInfo) { s.dial(info.Host) },
@@ -33,10 +33,31 @@ func sealed(ctx context.Context, database *pgx.ConnConfig) (context.Context, *se
 	}), s
 }
 
-// dial refuses what is not the database, whose address a resolver may have found.
+// addresses are where a connection to the database may go: a socket of this machine,
+// or the host's name and each of its addresses with the port.
+func addresses(ctx context.Context, database *pgx.ConnConfig) (all []string) {
+	add := func(host string, port uint16) {
+		network, address := pgconn.NetworkAddress(host, port)
+		all = append(all, host, address)
+		if network == "unix" {
+			return
+		}
+		found, _ := database.LookupFunc(ctx, host) // a name that is not found is not dialled either
+		for _, ip := range found {
+			_, address := pgconn.NetworkAddress(ip, port)
+			all = append(all, address)
+		}
+	}
+	add(database.Host, database.Port)
+	for _, other := range database.Fallbacks {
+		add(other.Host, other.Port)
+	}
+	return all
+}
+
+// dial refuses what is not the database.
 func (s *seal) dial(address string) {
-	_, port, _ := net.SplitHostPort(address)
-	if address != s.database.Host && port != strconv.Itoa(int(s.database.Port)) {
+	if !slices.Contains(s.database, address) {
 		s.refuse(address)
 	}
 }

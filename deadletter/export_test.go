@@ -34,3 +34,8 @@ func Expire(ctx context.Context, pool *pgxpool.Pool, retention time.Duration, no
 
 // Pattern is what a message comes down to in a fingerprint.
 func Pattern(message string) string { return pattern(message) }
+
+// MaskPayload is what a preview shows of an event.
+func MaskPayload(contracts Contracts, value []byte) string {
+	return string(maskPayload(contracts, value))
+}

@@ -3,7 +3,6 @@ package deadletter
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 
 	"factline.dev/contract"
 	"factline.dev/envelope"
@@ -30,29 +29,26 @@ func maskPayload(contracts Contracts, value []byte) json.RawMessage {
 	if decoder.Decode(&payload) != nil {
 		return hidden
 	}
-	text, err := json.Marshal(mask(payload, "", known))
+	text, err := json.Marshal(mask(payload, known.Place("payload")))
 	if err != nil {
 		return hidden
 	}
 	return text
 }
 
-// mask hides every value at a path that the contract marks or does not know.
-func mask(value any, path string, e *contract.Event) any {
-	if path != "" {
-		field, known := e.Field(path)
-		if !known && !strings.HasSuffix(path, "[]") || field.PII {
-			return masked
-		}
+// mask hides every value at a place that the contract marks or does not know.
+func mask(value any, at contract.Place) any {
+	if !at.Known() || at.PII() {
+		return masked
 	}
 	switch v := value.(type) {
 	case map[string]any:
 		for name, inner := range v {
-			v[name] = mask(inner, strings.TrimPrefix(path+"."+name, "."), e)
+			v[name] = mask(inner, at.Member(name))
 		}
 	case []any:
 		for i, inner := range v {
-			v[i] = mask(inner, path+"[]", e)
+			v[i] = mask(inner, at.Element(i))
 		}
 	}
 	return value

@@ -340,8 +340,10 @@ func TestAPlanNeedsSomebodyAndAReason(t *testing.T) {
 	contains(t, err.Error(), "Apply.ID", "Apply.Operator")
 }
 
-func TestAPreviewHidesPersonalData(t *testing.T) {
-	t.Parallel()
+// markedCustomer is the platform's catalogue with the customer of an order marked, and
+// what stands in a list and a map beside it.
+func markedCustomer(t *testing.T) *contract.Catalogue {
+	t.Helper()
 	files := fstest.MapFS{}
 	err := fs.WalkDir(contracts.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -349,7 +351,11 @@ func TestAPreviewHidesPersonalData(t *testing.T) {
 		}
 		text, err := fs.ReadFile(contracts.FS(), path)
 		if strings.HasSuffix(path, "OrderCaptured/v1.schema.json") {
-			text = []byte(strings.ReplaceAll(string(text), `"title": "Customer id",`, `"title": "Customer id", "x-pii": true,`))
+			text = []byte(strings.NewReplacer(`"title": "Customer id",`, `"title": "Customer id", "x-pii": true,`, `"customerId": {`, `
+				"contact": {"type": "array", "prefixItems": [{"x-pii": true}, {"type": "string"}]},
+				"phones": {"type": "object", "additionalProperties": {"x-pii": true}},
+				"notes": {"type": "array"},
+				"customerId": {`).Replace(string(text)))
 		}
 		files[path] = &fstest.MapFile{Data: text}
 		return err
@@ -361,14 +367,29 @@ func TestAPreviewHidesPersonalData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return marked
+}
+
+func TestAPreviewHidesPersonalData(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
-	b.store = b.newStore(marked)
+	b.store = b.newStore(markedCustomer(t))
 	b.give(b.dead("a", 1))
 	sample := string(b.plan(deadletter.Selection{}).Samples[0].Payload)
 	contains(t, sample, `"customerId":"***"`, `"orderId":"a"`, `"action":"ADD"`)
 	if strings.Contains(sample, "cust_1001") {
 		t.Errorf("the preview shows %s", sample)
 	}
+}
+
+func TestAPreviewHidesWhatStandsInListsAndMaps(t *testing.T) {
+	t.Parallel()
+	catalogue := markedCustomer(t)
+	e, _ := catalogue.Event("OrderCaptured", 1)
+	example, _ := e.Example("minimal")
+	value := strings.Replace(string(example.Value), `"customerId":`, `"contact": ["Jo", "noon", "Jim"], "phones": {"home": "1"}, "notes": ["knows Jo"], "totals.oneTimeTotal": "Jo", "customerId":`, 1)
+	shown := deadletter.MaskPayload(catalogue, []byte(value))
+	contains(t, shown, `"contact":["***","noon","***"]`, `"phones":{"home":"***"}`, `"notes":["***"]`, `"totals.oneTimeTotal":"***"`, `"oneTimeTotal":"670.00"`, `"orderLineId":"ol_1"`)
 }
 
 func TestARedriveGoesNoFasterThanItsRate(t *testing.T) {

@@ -22,6 +22,10 @@ func TestExceptionsAreNarrow(t *testing.T) {
 	reads := func(path string) edit {
 		return edit{paid + "event.yaml", "reads: [basketId, total]", `reads: [basketId, total, "` + path + `"]`}
 	}
+	holds := func(schema, value string) []edit {
+		return []edit{{paid + "v1.schema.json", `"contactName": {`, `"reached": ` + schema + `, "contactName": {`}, {paid + "examples/full.json", `"contactName"`, `"reached": ` + value + `, "contactName"`}}
+	}
+	emails := edit{paid + "v1.schema.json", `"contactName": {`, `"emails": {"type": "array", "items": {"type": "string", "x-pii": true}}, "contactName": {`}
 	for _, tt := range []struct {
 		name, rule, subject string
 		edits               []edit
@@ -38,7 +42,15 @@ func TestExceptionsAreNarrow(t *testing.T) {
 		{name: "a full example holds one branch of a choice", rule: "examples", subject: "BasketPaid", edits: []edit{choice}},
 		{name: "a full example lacks a map", rule: "examples", subject: "BasketPaid", edits: []edit{prices}, found: true},
 		{name: "a read of a map's values", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{prices, reads("prices.*.net")}},
+		{name: "a read of the elements of lists", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{{paid + "v1.schema.json", `"contactName": {`, `"grid": {"items": {"items": {"properties": {"a": {}}}}}, "contactName": {`}, reads("grid[][].a")}},
 		{name: "a read of a name in a map", rule: "consumer-reads", subject: "BasketPaid", edits: []edit{prices, reads("prices.bread.net")}, found: true},
+		{name: "a mail address among marked elements", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "array", "items": {"type": "string", "x-pii": true}}`, `["jo@example.com"]`)},
+		{name: "a mail address at a marked place of a list", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "array", "prefixItems": [{"type": "string", "x-pii": true}]}`, `["jo@example.com"]`)},
+		{name: "a mail address beside a marked place of a list", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "array", "prefixItems": [{"type": "string", "x-pii": true}]}`, `["", "jo@example.com"]`), found: true},
+		{name: "a mail address among marked values of a map", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "object", "additionalProperties": {"type": "string", "x-pii": true}}`, `{"home": "jo@example.com"}`)},
+		{name: "a mail address beside marked names", rule: "personal-data", subject: "BasketPaid", edits: holds(`{"type": "object", "patternProperties": {"^x-": {"type": "string", "x-pii": true}}}`, `{"home": "jo@example.com"}`), found: true},
+		{name: "a list of personal data whose elements are marked", rule: "personal-data", subject: "BasketPaid", edits: []edit{emails}},
+		{name: "marked elements that the record denies", rule: "personal-data", subject: "BasketPaid", edits: []edit{holds(`{"type": "array", "items": {"type": "string", "x-pii": true}}`, `[]`)[0], {paid + "v1.schema.json", "\"contactName\": {\n          \"type\": \"string\",\n          \"x-pii\": true", "\"buyer\": {\n          \"type\": \"string\""}, {paid + "event.yaml", "containsPII: true", "containsPII: false"}}, found: true},
 		{name: "an event about an event on an audit export", rule: "event-vague", subject: "EventAudited", edits: []edit{{basket, "category: domain", "category: audit-export"}}, rename: [2]string{"BasketPaid", "EventAudited"}},
 		{name: "an event about an event elsewhere", rule: "event-vague", subject: "EventAudited", rename: [2]string{"BasketPaid", "EventAudited"}, found: true},
 		{name: "an aggregate beside the main one has a key of its own", rule: "key-justified", subject: "BasketOpened", edits: []edit{{opened + "event.yaml", "key: basketId", "key: shop"}, {opened + "event.yaml", "aggregateType: Basket", "aggregateType: Shelf"}}},

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"slices"
 	"strings"
 
 	"factline.dev/contract"
@@ -28,11 +29,12 @@ func personalData() Rule {
 func checkPersonal(r *report) {
 	for _, e := range r.current() {
 		holds := ""
-		for _, f := range e.Fields() {
+		places := e.Places()
+		for _, f := range places {
 			if f.PII {
 				holds = f.Path
 			}
-			if looks := containsAny(strings.ToLower(lastName(f.Path)), personal); looks != "" && !f.PII && leaf(f) {
+			if looks := containsAny(strings.ToLower(lastName(f.Path)), personal); looks != "" && !strings.HasSuffix(f.Path, "[]") && leaf(f) && !marksWithin(places, f) {
 				r.field(e, f.Path, "has the field %s, which looks like personal data (%s); mark it with \"x-pii\": true or rename it",
 					f.Path, looks)
 			}
@@ -49,12 +51,19 @@ func checkPersonal(r *report) {
 
 func checkPersonalValues(r *report, e *contract.Event) {
 	for _, x := range e.Examples {
-		texts(x, func(path, value string) {
-			if looks := seems(value, personalLooks); looks != "" && !marked(e, path) {
+		texts(e, x, func(path, value string, marked bool) {
+			if looks := seems(value, personalLooks); looks != "" && !marked {
 				r.add(x.File, e.Type, "holds %s in %s; mark the field with \"x-pii\": true or take it out", looks, path)
 			}
 		})
 	}
+}
+
+// marksWithin reports whether a field, its elements or its values are marked.
+func marksWithin(places []contract.Field, f contract.Field) bool {
+	return slices.ContainsFunc(places, func(g contract.Field) bool {
+		return g.PII && (g.Path == f.Path || contract.Inside(g.Path, f.Path))
+	})
 }
 
 func leaf(f contract.Field) bool { return f.Type != "object" && f.Type != "array of object" }

@@ -34,7 +34,7 @@ func checkSecrets(r *report) {
 
 func checkSecretValues(r *report, e *contract.Event) {
 	for _, x := range e.Examples {
-		texts(x, func(path, value string) {
+		texts(e, x, func(path, value string, _ bool) {
 			if looks := seems(value, secretLooks); looks != "" {
 				r.add(x.File, e.Type, "holds %s in %s; take it out, and revoke it if it was ever real", looks, path)
 			}

@@ -77,9 +77,9 @@ func isCardNumber(value string) bool {
 	return len(value) >= 13 && len(value) <= 19 && sum%10 == 0
 }
 
-// texts calls visit with every string below payload and metadata of an example
-// and its path, which for the payload is that of a [contract.Field].
-func texts(x contract.Example, visit func(path, value string)) {
+// texts calls visit with every string below payload and metadata of an example,
+// its path, and whether the contract marks it or what holds it as personal.
+func texts(e *contract.Event, x contract.Example, visit func(path, value string, personal bool)) {
 	var record struct {
 		Payload  any `json:"payload"`
 		Metadata any `json:"metadata"`
@@ -87,32 +87,26 @@ func texts(x contract.Example, visit func(path, value string)) {
 	if json.Unmarshal(x.Value, &record) != nil {
 		return // the rule examples reports it
 	}
-	walk(record.Payload, "", visit)
-	walk(record.Metadata, "metadata", visit)
+	walker{visit}.walk(record.Payload, "", e.Place("payload"), false)
+	walker{visit}.walk(record.Metadata, "metadata", contract.Place{}, false)
 }
 
-func walk(value any, path string, visit func(path, value string)) {
+type walker struct {
+	visit func(path, value string, personal bool)
+}
+
+func (w walker) walk(value any, path string, at contract.Place, personal bool) {
+	personal = personal || at.PII()
 	switch v := value.(type) {
 	case string:
-		visit(path, v)
+		w.visit(path, v, personal)
 	case []any:
-		for _, item := range v {
-			walk(item, path+"[]", visit)
+		for i, item := range v {
+			w.walk(item, path+"[]", at.Element(i), personal)
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			walk(v[name], strings.TrimPrefix(path+"."+name, "."), visit)
+			w.walk(v[name], strings.TrimPrefix(path+"."+name, "."), at.Member(name), personal)
 		}
 	}
-}
-
-// marked reports whether a field or one that holds it is marked as personal.
-func marked(e *contract.Event, path string) bool {
-	for path != "" {
-		if f, ok := e.Field(strings.TrimSuffix(path, "[]")); ok && f.PII {
-			return true
-		}
-		path = path[:max(0, strings.LastIndexByte(path, '.'))]
-	}
-	return false
 }

@@ -271,8 +271,20 @@ func TestWritingKeepsInsideTheFolderAndTakesBackWhatItBegan(t *testing.T) {
 	if text, err := os.ReadFile(mine); err != nil || string(text) != "mine" {
 		t.Errorf("what was there is %q (%v)", text, err)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "envelope.schema.json")); err == nil {
-		t.Error("what it began is kept")
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+		t.Errorf("beside what was there it leaves %v (%v)", left, err)
+	}
+}
+
+func TestWritingTakesBackTheFoldersThatItMade(t *testing.T) {
+	t.Parallel()
+	outer := t.TempDir()
+	d := scaffold.Draft{Files: map[string][]byte{"a/b/c": nil, "a/d": nil, "e": nil, "e/f": nil}}
+	if written, err := d.Write(filepath.Join(outer, "of", "its", "own")); err == nil || !strings.Contains(err.Error(), "nothing was kept") {
+		t.Errorf("it writes %v (%v)", written, err)
+	}
+	if left, err := os.ReadDir(outer); err != nil || len(left) != 0 {
+		t.Errorf("it leaves %v (%v)", left, err)
 	}
 }
 
