@@ -14,7 +14,7 @@ import (
 	"factline.dev/inbox"
 )
 
-// countTimeout bounds the wait for a connection to count by.
+// countTimeout bounds the wait for a connection to count or to mark by.
 const countTimeout = 5 * time.Second
 
 // fewRecords are not worth to be halved: a savepoint each finds all that fail.
@@ -154,7 +154,7 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 		r.counted, r.applied = begun, []*item{it}
 		return &handlerError{err: errDied}
 	}
-	err = r.beside(ctx, func(ctx context.Context) error {
+	err = r.beside(ctx, "count an attempt", func(ctx context.Context) error {
 		counts, err := inbox.CountAttempts(ctx, r.r.cfg.Pool, r.scope, []inbox.Attempt{it.attempt()}, r.now)
 		r.counted = counts[it.attemptID()]
 		return err
@@ -167,24 +167,40 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 // are tried alone: should the process end with this transaction, each of them is
 // tried alone next, and none has used an attempt.
 func (r *run) suspect(ctx context.Context) error {
-	if len(r.due) == 0 || r.suspected {
+	offsets := r.dueNow()
+	if !slices.ContainsFunc(offsets, func(o int64) bool { return !slices.Contains(r.suspected, o) }) {
 		return nil
 	}
-	r.suspected = true
-	return r.beside(ctx, func(ctx context.Context) error {
-		return inbox.Suspect(ctx, r.r.cfg.Pool, r.scope, r.scope.Partitions[0], r.due)
-	})
+	err := r.beside(ctx, "mark what is tried together", func(ctx context.Context) error { return r.mark(ctx, offsets) })
+	if err == nil {
+		r.suspected = offsets
+	}
+	return err
+}
+
+// dueNow are the offsets of the events that this run tries again.
+func (r *run) dueNow() (offsets []int64) {
+	for _, s := range r.plan.Steps {
+		if it := &r.items[s.Event]; s.Verdict == inbox.Apply && it.event.Due {
+			offsets = append(offsets, it.msg.Offset)
+		}
+	}
+	return offsets
+}
+
+func (r *run) mark(ctx context.Context, offsets []int64) error {
+	return inbox.Suspect(ctx, r.r.cfg.Pool, r.scope, r.scope.Partitions[0], offsets)
 }
 
 // beside does something by a connection beside the transaction's. Where chunks have
 // taken every connection this one gives up its own.
-func (r *run) beside(ctx context.Context, do func(context.Context) error) error {
+func (r *run) beside(ctx context.Context, doing string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
 	err := do(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return fmt.Errorf("consumer: count an attempt in %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
-			r.scope.Topic, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
+		return fmt.Errorf("consumer: %s in %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
+			doing, r.scope.Topic, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
 	}
 	return err
 }
