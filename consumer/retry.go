@@ -155,6 +155,11 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 		return &handlerError{err: errDied}
 	}
 	err = r.beside(ctx, "count an attempt", func(ctx context.Context) error {
+		if it.event.Due { // or its next attempt had company again
+			if err := r.mark(ctx, []int64{it.msg.Offset}); err != nil {
+				return err
+			}
+		}
 		counts, err := inbox.CountAttempts(ctx, r.r.cfg.Pool, r.scope, []inbox.Attempt{it.attempt()}, r.now)
 		r.counted = counts[it.attemptID()]
 		return err

@@ -85,3 +85,10 @@ func TestAMarkThatFailedIsMadeBeforeTheNextRun(t *testing.T) {
 		t.Errorf("%d marks were tried, want one that failed and two that did not", n)
 	}
 }
+
+// Before, the only event that was due was not marked: after a death it was tried with
+// what had come due meanwhile.
+func TestAnEventThatIsTriedAgainAloneIsMarked(t *testing.T) {
+	t.Parallel()
+	setup(t, 1).wantMarks("a")
+}
