@@ -245,6 +245,9 @@ func (r *run) judgeAgain(it *item) {
 	}
 	if f := r.condemned[it.place()]; f != nil {
 		it.fault, it.event.Fault = f, inbox.Broken
+		if it.event.Tombstone {
+			it.event.Fault = inbox.Unreadable
+		}
 	} else if later := r.paused[it.place()]; later != nil {
 		it.pause, it.event.Fault = later, inbox.Failed
 	}

@@ -27,7 +27,7 @@ func (p *partition) inHalves(all *share) error {
 		return p.eachApart(all)
 	}
 	for _, w := range all.release {
-		if err := p.settleHeld(all, w, false); err != nil {
+		if err := p.settleHeld(all, w, &chunk{}); err != nil {
 			return err
 		}
 	}
@@ -47,7 +47,7 @@ func (p *partition) eachApart(all *share) error {
 	c.apart = true
 	done, err := p.settle(c)
 	if isHandlers(err) {
-		return p.oneByOne(all, false)
+		return p.oneByOne(all, c)
 	}
 	if err == nil {
 		p.s.askReleases(done)
@@ -68,21 +68,19 @@ func (p *partition) half(half *share) error {
 
 // oneByOne repeats a chunk that failed through a handler record by record, each
 // in a transaction of its own, so that the culprit is known and alone.
-func (p *partition) oneByOne(all *share, careful bool) error {
+func (p *partition) oneByOne(all *share, like *chunk) error {
 	for _, w := range all.release {
-		if err := p.settleHeld(all, w, careful); err != nil {
+		if err := p.settleHeld(all, w, like); err != nil {
 			return err
 		}
 	}
 	for i := range all.items {
-		c := p.s.r.newChunk(p.topic, 0, all.part(all.items[i:i+1]))
-		c.careful = careful
-		done, err := p.settle(c)
+		done, err := p.settle(p.newLike(like, 0, all.part(all.items[i:i+1])))
 		if err != nil {
 			return err
 		}
 		for _, a := range done.more {
-			if err := p.settleHeld(all, inbox.Waiter{Aggregate: a}, careful); err != nil {
+			if err := p.settleHeld(all, inbox.Waiter{Aggregate: a}, like); err != nil {
 				return err
 			}
 		}
@@ -92,11 +90,9 @@ func (p *partition) oneByOne(all *share, careful bool) error {
 
 // settleHeld goes through the due held events of an aggregate, one a
 // transaction.
-func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
+func (p *partition) settleHeld(of *share, w inbox.Waiter, like *chunk) error {
 	for {
-		c := p.s.r.newChunk(p.topic, 1, of.part(nil, w))
-		c.careful = careful
-		done, err := p.settle(c)
+		done, err := p.settle(p.newLike(like, 1, of.part(nil, w)))
 		if err != nil {
 			return err
 		}
@@ -104,6 +100,15 @@ func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
 			return nil
 		}
 	}
+}
+
+// newLike is a chunk of a part of what another one has, with what that one's runs
+// decided: those attempts are made and counted.
+func (p *partition) newLike(like *chunk, limit int, part *share) *chunk {
+	c := p.s.r.newChunk(p.topic, limit, part)
+	c.careful, c.tried = like.careful, like.tried
+	c.condemned, c.paused = like.condemned, like.paused
+	return c
 }
 
 // settle runs a chunk until each of its events is applied, kept for later or given
@@ -315,14 +320,6 @@ func (c *chunk) condemn(it *item, f *fault) {
 		c.condemned = make(map[inbox.Place]*fault)
 	}
 	c.condemned[it.place()] = f
-	if !it.event.Tombstone {
-		return
-	}
-	for i := range c.records {
-		if record := &c.records[i]; record.place() == it.place() {
-			record.fault, record.event.Fault = f, inbox.Unreadable
-		}
-	}
 }
 
 // postpone makes the next run keep an event for a later attempt.
