@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
 	"factline.dev/envelope"
@@ -173,5 +174,47 @@ func TestAFailureAtTheCommitForgetsNoOther(t *testing.T) {
 				t.Errorf("e is due in %s, want the hour that it asked for", due.Sub(clk.now()))
 			}
 		})
+	}
+}
+
+// Before, all that was held behind a record went with it, up to 200 events a key.
+func TestFewOfWhatIsHeldAreToldApartTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	cfg := b.cfg
+	handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.AggregateID == "b" {
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return record(ctx, tx, m)
+	})(&cfg)
+	runner, err := consumer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := b.hotRecords("acme", 2, 150)
+	for i, r := range held {
+		r.Offset = int64(i)
+	}
+	o, err := runner.Own(t.Context(), orders, map[int32][]*kgo.Record{0: held})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Handle(0); err != nil {
+		t.Fatal(err)
+	}
+	fails, first := b.recordOf(order("b", 1)), b.recordOf(order("hot", 1))
+	fails.Offset, first.Offset = 149, 150
+	o.Enqueue(0, []*kgo.Record{fails, first})
+	for range 2 {
+		if err := o.Handle(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.effects()); n != 150 {
+		t.Errorf("%d effects, want 150", n)
+	}
+	if n := one[int64](b, `SELECT count(*) FROM factline.inbox WHERE state = 'DONE' AND xmin = (SELECT xmin FROM factline.inbox WHERE event_id = 'evt_b_1')`); n > 65 {
+		t.Errorf("%d events went with the one that failed, want 64 at most and their record", n)
 	}
 }

@@ -17,7 +17,8 @@ import (
 // countTimeout bounds the wait for a connection to count or to mark by.
 const countTimeout = 5 * time.Second
 
-// fewRecords are not worth to be halved: a savepoint each finds all that fail.
+// fewRecords are not worth to be halved: a savepoint each finds all that fail. As many
+// held events go with them.
 const fewRecords = 64
 
 // inHalves repeats in smaller parts what failed through a handler, so that the
@@ -43,7 +44,7 @@ func (p *partition) inHalves(all *share) error {
 // eachApart settles what is few in one transaction with a savepoint for each event.
 // Where it fails at its end nobody knows through whom, and each has its own.
 func (p *partition) eachApart(all *share) error {
-	c := p.s.r.newChunk(p.topic, -1, all.part(all.items, all.release...))
+	c := p.s.r.newChunk(p.topic, fewRecords, all.part(all.items, all.release...))
 	c.apart = true
 	done, err := p.settle(c)
 	if isHandlers(err) {
