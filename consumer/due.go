@@ -3,6 +3,7 @@ package consumer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -165,6 +166,9 @@ func (r *run) loadDue(ctx context.Context, tx pgx.Tx) error {
 	}
 	r.records = nil
 	all, err := inbox.LoadDue(ctx, tx, r.scope, r.scope.Partitions[0], r.due, r.now)
+	if errors.Is(err, inbox.ErrPartitionUnknown) {
+		return errRewound
+	}
 	if err != nil {
 		return err
 	}
