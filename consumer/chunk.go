@@ -64,8 +64,8 @@ type chunk struct {
 	trying  *item
 	// apart gives each event a savepoint, so that all that fail are found at once.
 	apart bool
-	// suspected is set once the events that are tried again together are marked.
-	suspected bool
+	// suspected are the offsets of the events that are marked as tried again together.
+	suspected []int64
 	// tried is set once an attempt may be counted: a settled tombstone takes its
 	// count along, because no other row of it stays.
 	tried bool
@@ -245,6 +245,9 @@ func (r *run) judgeAgain(it *item) {
 	}
 	if f := r.condemned[it.place()]; f != nil {
 		it.fault, it.event.Fault = f, inbox.Broken
+		if it.event.Tombstone {
+			it.event.Fault = inbox.Unreadable
+		}
 	} else if later := r.paused[it.place()]; later != nil {
 		it.pause, it.event.Fault = later, inbox.Failed
 	}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -126,14 +127,14 @@ func (p *partition) adapt(c *chunk) {
 func (p *partition) tryAgain(sh *share) error {
 	defer sh.land()
 	if len(sh.due) == 1 {
-		return p.tryEach(sh)
+		return p.tryEach(sh, &chunk{})
 	}
 	c := p.s.r.newChunk(p.topic, 0, sh)
 	c.due = sh.dueOffsets()
 	done, err := p.settle(c)
 	p.adapt(c)
 	if isHandlers(err) { // at the end of the transaction: nobody knows through whom
-		return p.tryEach(sh)
+		return p.tryEach(sh, c)
 	}
 	if err == nil {
 		p.s.askReleases(done)
@@ -141,10 +142,11 @@ func (p *partition) tryAgain(sh *share) error {
 	return err
 }
 
-// tryEach tries each event in a transaction of its own, its attempt counted first.
-func (p *partition) tryEach(sh *share) error {
+// tryEach tries each event in a transaction of its own, its attempt counted first
+// where that was not made by the runs of like.
+func (p *partition) tryEach(sh *share, like *chunk) error {
 	for _, offset := range sh.dueOffsets() {
-		c := p.s.r.newChunk(p.topic, 0, sh)
+		c := p.newLike(like, 0, sh)
 		c.due, c.careful = []int64{offset}, true
 		done, err := p.settle(c)
 		if err != nil {
@@ -164,6 +166,9 @@ func (r *run) loadDue(ctx context.Context, tx pgx.Tx) error {
 	}
 	r.records = nil
 	all, err := inbox.LoadDue(ctx, tx, r.scope, r.scope.Partitions[0], r.due, r.now)
+	if errors.Is(err, inbox.ErrPartitionUnknown) {
+		return errRewound
+	}
 	if err != nil {
 		return err
 	}

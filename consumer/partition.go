@@ -247,7 +247,7 @@ func (p *partition) handle() error {
 // they shall not wait for once something went wrong here.
 func (p *partition) handleAlone(only *share, leave func()) error {
 	if only.careful && !only.isEmpty() {
-		return p.oneByOne(only, true)
+		return p.oneByOne(only, &chunk{careful: true})
 	}
 	done, err := p.attempt(p.s.r.newChunk(p.topic, -1, only), leave)
 	if isHandlers(err) {

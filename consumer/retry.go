@@ -14,10 +14,11 @@ import (
 	"factline.dev/inbox"
 )
 
-// countTimeout bounds the wait for a connection to count by.
+// countTimeout bounds the wait for a connection to count or to mark by.
 const countTimeout = 5 * time.Second
 
-// fewRecords are not worth to be halved: a savepoint each finds all that fail.
+// fewRecords are not worth to be halved: a savepoint each finds all that fail. As many
+// held events go with them.
 const fewRecords = 64
 
 // inHalves repeats in smaller parts what failed through a handler, so that the
@@ -27,7 +28,7 @@ func (p *partition) inHalves(all *share) error {
 		return p.eachApart(all)
 	}
 	for _, w := range all.release {
-		if err := p.settleHeld(all, w, false); err != nil {
+		if err := p.settleHeld(all, w, &chunk{}); err != nil {
 			return err
 		}
 	}
@@ -43,11 +44,11 @@ func (p *partition) inHalves(all *share) error {
 // eachApart settles what is few in one transaction with a savepoint for each event.
 // Where it fails at its end nobody knows through whom, and each has its own.
 func (p *partition) eachApart(all *share) error {
-	c := p.s.r.newChunk(p.topic, -1, all.part(all.items, all.release...))
+	c := p.s.r.newChunk(p.topic, fewRecords, all.part(all.items, all.release...))
 	c.apart = true
 	done, err := p.settle(c)
 	if isHandlers(err) {
-		return p.oneByOne(all, false)
+		return p.oneByOne(all, c)
 	}
 	if err == nil {
 		p.s.askReleases(done)
@@ -68,21 +69,19 @@ func (p *partition) half(half *share) error {
 
 // oneByOne repeats a chunk that failed through a handler record by record, each
 // in a transaction of its own, so that the culprit is known and alone.
-func (p *partition) oneByOne(all *share, careful bool) error {
+func (p *partition) oneByOne(all *share, like *chunk) error {
 	for _, w := range all.release {
-		if err := p.settleHeld(all, w, careful); err != nil {
+		if err := p.settleHeld(all, w, like); err != nil {
 			return err
 		}
 	}
 	for i := range all.items {
-		c := p.s.r.newChunk(p.topic, 0, all.part(all.items[i:i+1]))
-		c.careful = careful
-		done, err := p.settle(c)
+		done, err := p.settle(p.newLike(like, 0, all.part(all.items[i:i+1])))
 		if err != nil {
 			return err
 		}
 		for _, a := range done.more {
-			if err := p.settleHeld(all, inbox.Waiter{Aggregate: a}, careful); err != nil {
+			if err := p.settleHeld(all, inbox.Waiter{Aggregate: a}, like); err != nil {
 				return err
 			}
 		}
@@ -92,11 +91,9 @@ func (p *partition) oneByOne(all *share, careful bool) error {
 
 // settleHeld goes through the due held events of an aggregate, one a
 // transaction.
-func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
+func (p *partition) settleHeld(of *share, w inbox.Waiter, like *chunk) error {
 	for {
-		c := p.s.r.newChunk(p.topic, 1, of.part(nil, w))
-		c.careful = careful
-		done, err := p.settle(c)
+		done, err := p.settle(p.newLike(like, 1, of.part(nil, w)))
 		if err != nil {
 			return err
 		}
@@ -104,6 +101,15 @@ func (p *partition) settleHeld(of *share, w inbox.Waiter, careful bool) error {
 			return nil
 		}
 	}
+}
+
+// newLike is a chunk of a part of what another one has, with what that one's runs
+// decided: those attempts are made and counted.
+func (p *partition) newLike(like *chunk, limit int, part *share) *chunk {
+	c := p.s.r.newChunk(p.topic, limit, part)
+	c.careful, c.tried = like.careful, like.tried
+	c.condemned, c.paused = like.condemned, like.paused
+	return c
 }
 
 // settle runs a chunk until each of its events is applied, kept for later or given
@@ -154,7 +160,12 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 		r.counted, r.applied = begun, []*item{it}
 		return &handlerError{err: errDied}
 	}
-	err = r.beside(ctx, func(ctx context.Context) error {
+	err = r.beside(ctx, "count an attempt", func(ctx context.Context) error {
+		if it.event.Due { // or its next attempt had company again
+			if err := r.mark(ctx, []int64{it.msg.Offset}); err != nil {
+				return err
+			}
+		}
 		counts, err := inbox.CountAttempts(ctx, r.r.cfg.Pool, r.scope, []inbox.Attempt{it.attempt()}, r.now)
 		r.counted = counts[it.attemptID()]
 		return err
@@ -167,24 +178,40 @@ func (r *run) begin(ctx context.Context, tx pgx.Tx) error {
 // are tried alone: should the process end with this transaction, each of them is
 // tried alone next, and none has used an attempt.
 func (r *run) suspect(ctx context.Context) error {
-	if len(r.due) == 0 || r.suspected {
+	offsets := r.dueNow()
+	if !slices.ContainsFunc(offsets, func(o int64) bool { return !slices.Contains(r.suspected, o) }) {
 		return nil
 	}
-	r.suspected = true
-	return r.beside(ctx, func(ctx context.Context) error {
-		return inbox.Suspect(ctx, r.r.cfg.Pool, r.scope, r.scope.Partitions[0], r.due)
-	})
+	err := r.beside(ctx, "mark what is tried together", func(ctx context.Context) error { return r.mark(ctx, offsets) })
+	if err == nil {
+		r.suspected = offsets
+	}
+	return err
+}
+
+// dueNow are the offsets of the events that this run tries again.
+func (r *run) dueNow() (offsets []int64) {
+	for _, s := range r.plan.Steps {
+		if it := &r.items[s.Event]; s.Verdict == inbox.Apply && it.event.Due {
+			offsets = append(offsets, it.msg.Offset)
+		}
+	}
+	return offsets
+}
+
+func (r *run) mark(ctx context.Context, offsets []int64) error {
+	return inbox.Suspect(ctx, r.r.cfg.Pool, r.scope, r.scope.Partitions[0], offsets)
 }
 
 // beside does something by a connection beside the transaction's. Where chunks have
 // taken every connection this one gives up its own.
-func (r *run) beside(ctx context.Context, do func(context.Context) error) error {
+func (r *run) beside(ctx context.Context, doing string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
 	err := do(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return fmt.Errorf("consumer: count an attempt in %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
-			r.scope.Topic, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
+		return fmt.Errorf("consumer: %s in %s: not done within %s by a connection of its own, of %d; give the pool more, or lower MaxConcurrentChunks: %w",
+			doing, r.scope.Topic, countTimeout, r.r.cfg.Pool.Config().MaxConns, err)
 	}
 	return err
 }
@@ -294,14 +321,6 @@ func (c *chunk) condemn(it *item, f *fault) {
 		c.condemned = make(map[inbox.Place]*fault)
 	}
 	c.condemned[it.place()] = f
-	if !it.event.Tombstone {
-		return
-	}
-	for i := range c.records {
-		if record := &c.records[i]; record.place() == it.place() {
-			record.fault, record.event.Fault = f, inbox.Unreadable
-		}
-	}
 }
 
 // postpone makes the next run keep an event for a later attempt.

@@ -69,7 +69,7 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 // checkSchema waits for a database that is away and refuses one without the
-// library's tables.
+// library's tables, or with those of an earlier version.
 func (r *Runner) checkSchema(ctx context.Context) error {
 	for failures := 1; ; failures++ {
 		var lacking int
@@ -81,7 +81,7 @@ func (r *Runner) checkSchema(ctx context.Context) error {
 		case err == nil && lacking == 0:
 			return nil
 		case err == nil:
-			return fmt.Errorf("consumer: start %s: its database lacks %d of the library's tables; run migrate.Up on it first", r.cfg.Group, lacking)
+			return fmt.Errorf("consumer: start %s: its database lacks %d of the library's tables or columns; run migrate.Up on it first", r.cfg.Group, lacking)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}

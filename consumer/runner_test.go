@@ -32,13 +32,13 @@ func TestEventsTakeEffectOnceInOrder(t *testing.T) {
 	b.wantEffects("a/1", "a/2", "b/1", "a/3", "a/4")
 }
 
-func TestADatabaseThatLacksATableIsRefusedAtTheStart(t *testing.T) {
+func TestADatabaseThatLacksATableOrColumnIsRefusedAtTheStart(t *testing.T) {
 	t.Parallel()
-	for _, table := range []string{"consumer_gap", "blocked_key"} {
-		t.Run(table, func(t *testing.T) {
+	for _, drop := range []string{"DROP TABLE factline.consumer_gap", "DROP TABLE factline.held_event", "ALTER TABLE factline.held_event DROP COLUMN suspect"} {
+		t.Run(drop, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, 1)
-			if _, err := b.pool.Exec(t.Context(), `DROP TABLE factline.`+table); err != nil {
+			if _, err := b.pool.Exec(t.Context(), drop); err != nil {
 				t.Fatal(err)
 			}
 			runner, err := consumer.New(b.cfg)
@@ -47,7 +47,7 @@ func TestADatabaseThatLacksATableIsRefusedAtTheStart(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
 			defer cancel()
-			if err := runner.Run(ctx); err == nil || !strings.Contains(err.Error(), "lacks 1 of the library's tables; run migrate.Up") {
+			if err := runner.Run(ctx); err == nil || !strings.Contains(err.Error(), "lacks 1 of the library's tables or columns; run migrate.Up") {
 				t.Errorf("Run = %v, want a refusal that says what to do", err)
 			}
 		})

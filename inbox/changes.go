@@ -184,6 +184,10 @@ func (b *blockColumns) grow() {
 // the transaction of [Load].
 func (c *Changes) Queue(batch *pgx.Batch) {
 	consumer, topic := c.scope.Consumer, c.scope.Topic
+	if len(c.gone.ids) > 0 && !c.planned {
+		batch.Queue(statement("own_plan"))
+		c.planned = true
+	}
 	if len(c.done.ids) > 0 {
 		c.queueDone(batch)
 	}

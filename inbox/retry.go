@@ -45,23 +45,24 @@ type DueRecord struct {
 // DuePartitions returns in which partitions something is to be tried again now, and
 // when the next event of any is due, which is zero where none waits.
 func DuePartitions(ctx context.Context, db Querier, consumer, topic string, partitions []int32, now time.Time) (due []int32, next time.Time, err error) {
-	rows, err := db.Query(ctx, statement("due_partitions"), consumer, topic, partitions, now)
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("inbox: find where %s tries again: %w", consumer, err)
-	}
-	var partition int32
-	var isDue bool
-	var at *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&partition, &isDue, &at}, func() error {
-		if isDue {
-			due = append(due, partition)
-		}
-		if at != nil && (next.IsZero() || at.Before(next)) {
-			next = *at
-		}
-		return nil
+	batch := &pgx.Batch{}
+	batch.Queue(statement("own_plan"))
+	batch.Queue(statement("due_partitions"), consumer, topic, partitions, now).Query(func(rows pgx.Rows) error {
+		var partition int32
+		var isDue bool
+		var at *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&partition, &isDue, &at}, func() error {
+			if isDue {
+				due = append(due, partition)
+			}
+			if at != nil && (next.IsZero() || at.Before(next)) {
+				next = *at
+			}
+			return nil
+		})
+		return err
 	})
-	if err != nil {
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, time.Time{}, fmt.Errorf("inbox: find where %s tries again: %w", consumer, err)
 	}
 	return due, next, nil
@@ -89,10 +90,12 @@ func FindDue(ctx context.Context, db Querier, consumer, topic string, partition 
 func LoadDue(ctx context.Context, tx Querier, s Scope, partition int32, offsets []int64, now time.Time) (due []HeldRecord, err error) {
 	l := Loaded{Progress: make(map[int32]Progress), View: View{CutStart: make(map[int32]bool)}}
 	err = l.lock(ctx, tx, s, func(batch *pgx.Batch) {
+		batch.Queue(statement("own_plan"))
 		batch.Queue(statement("load_due"), s.Consumer, s.Topic, partition, offsets, now).Query(func(rows pgx.Rows) error {
 			due, err = pgx.CollectRows(rows, scanHeld)
 			return err
 		})
+		batch.Queue(statement("handlers_plan"))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("inbox: load %d events of %s/%d for %s: %w", len(offsets), s.Topic, partition, s.Consumer, err)
@@ -100,16 +103,14 @@ func LoadDue(ctx context.Context, tx Querier, s Scope, partition int32, offsets 
 	return due, nil
 }
 
-// Suspect marks events that are about to be tried together: until each has an
+// Suspect marks events that are about to be tried again: until each has an
 // outcome, one of them may have taken the process down. db is not the transaction
 // that tries them, whose end must not take the mark along.
 func Suspect(ctx context.Context, db Querier, s Scope, partition int32, offsets []int64) error {
-	rows, err := db.Query(ctx, statement("suspect"), s.Consumer, s.Topic, partition, offsets)
-	if err == nil {
-		rows.Close()
-		err = rows.Err()
-	}
-	if err != nil {
+	batch := &pgx.Batch{}
+	batch.Queue(statement("own_plan"))
+	batch.Queue(statement("suspect"), s.Consumer, s.Topic, partition, offsets)
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("inbox: mark %d events of %s/%d as tried by %s: %w", len(offsets), s.Topic, partition, s.Consumer, err)
 	}
 	return nil
@@ -179,10 +180,6 @@ func letterPlaces(ctx context.Context, db Querier, consumer string, redrives []R
 	for _, r := range redrives {
 		byLetter[r.DeadLetterID] = r
 	}
-	rows, err := db.Query(ctx, statement("letter_places"), consumer, slices.Collect(maps.Keys(byLetter)))
-	if err != nil {
-		return nil, fmt.Errorf("inbox: find dead letters of %s: %w", consumer, err)
-	}
 	type place struct {
 		topic     string
 		partition int32
@@ -191,15 +188,21 @@ func letterPlaces(ctx context.Context, db Querier, consumer string, redrives []R
 	var places []*letterPlace
 	var at place
 	var id string
-	_, err = pgx.ForEachRow(rows, []any{&id, &at.topic, &at.partition}, func() error {
-		if found[at] == nil {
-			found[at] = &letterPlace{topic: at.topic, partition: at.partition}
-			places = append(places, found[at])
-		}
-		found[at].redrives = append(found[at].redrives, byLetter[id])
-		return nil
+	batch := &pgx.Batch{}
+	batch.Queue(statement("own_plan"))
+	batch.Queue(statement("letter_places"), consumer, slices.Collect(maps.Keys(byLetter))).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &at.topic, &at.partition}, func() error {
+			if found[at] == nil {
+				found[at] = &letterPlace{topic: at.topic, partition: at.partition}
+				places = append(places, found[at])
+			}
+			found[at].redrives = append(found[at].redrives, byLetter[id])
+			return nil
+		})
+		return err
 	})
-	if err != nil {
+	batch.Queue(statement("handlers_plan"))
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("inbox: find dead letters of %s: %w", consumer, err)
 	}
 	return places, nil

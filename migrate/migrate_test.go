@@ -155,3 +155,41 @@ func TestTheStoreOfDeadLettersIsMadeOnceAndOnlyWhereAskedFor(t *testing.T) {
 		t.Errorf("%d tables, want five and the version", n)
 	}
 }
+
+// Before, a migration that waited for a lock had everybody wait behind it.
+func TestAMigrationWaitsForNoLockForLong(t *testing.T) {
+	t.Parallel()
+	pool := factlinetest.Postgres(t)
+	if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("sql/00009_retry_together.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, down, _ := strings.Cut(string(text), "-- +goose Down")
+	for _, sql := range []string{down, `DELETE FROM factline.schema_version WHERE version_id >= 9`} {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE factline.held_event IN ROW EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := migrate.Up(ctx, pool, migrate.Config{}); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Fatalf("Up = %v, want it to give up", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Up(t.Context(), pool, migrate.Config{}); err != nil {
+		t.Errorf("Up after that: %v", err)
+	}
+}

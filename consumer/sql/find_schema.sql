@@ -1,3 +1,11 @@
+-- Of each table the column that came last, where one came later than the table.
 SELECT count(*)
-FROM unnest(ARRAY['consumer_offset', 'inbox', 'gate', 'blocked_key', 'held_event', 'dead_letter', 'consumer_gap', 'outbox_event']) AS needed (name)
-WHERE to_regclass('factline.' || needed.name) IS NULL
+FROM (VALUES
+    ('consumer_offset', 'member'), ('inbox', 'attempts'), ('gate', 'version'), ('blocked_key', 'reason'), ('held_event', 'suspect'),
+    ('dead_letter', 'record_time'), ('consumer_gap', 'topic'), ('outbox_event', 'event_id')
+) AS needed (of_table, of_column)
+WHERE NOT EXISTS (
+    SELECT
+    FROM pg_attribute
+    WHERE attrelid = to_regclass('factline.' || of_table) AND attname = of_column AND NOT attisdropped
+)

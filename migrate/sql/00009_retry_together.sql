@@ -1,4 +1,6 @@
 -- +goose Up
+-- Whoever waits for these locks holds up all that comes after.
+SET LOCAL lock_timeout = '5s';
 -- An attempt together with others began and is not known to have ended: the next
 -- one is made alone, because one of them may have taken the process down.
 ALTER TABLE factline.held_event ADD COLUMN suspect boolean NOT NULL DEFAULT false;
@@ -11,6 +13,7 @@ CREATE INDEX held_event_key ON factline.held_event (block_key, tenant_id, consum
 CREATE INDEX dead_letter_key ON factline.dead_letter (block_key, tenant_id, consumer, topic) WHERE blocks AND state = 'OPEN';
 
 -- +goose Down
+SET LOCAL lock_timeout = '5s';
 DROP INDEX factline.held_event_aggregate, factline.held_event_key, factline.dead_letter_key;
 CREATE INDEX held_event_aggregate ON factline.held_event (consumer, topic, tenant_id, aggregate_type, aggregate_id, aggregate_version);
 CREATE INDEX held_event_key ON factline.held_event (consumer, topic, tenant_id, block_key);
