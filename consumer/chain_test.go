@@ -289,6 +289,36 @@ func TestRetryAfterSetsTheDueTimeAndUsesATier(t *testing.T) {
 	}
 }
 
+// What is tried again used to be looked up only once all that was found before had
+// ended: one handler that hung kept every later retry of its partition waiting.
+func TestARetryThatHangsKeepsNoOtherFromBeingTried(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	clk, slow := newClock(), newSlowKey("a")
+	var healed atomic.Bool
+	h := func(ctx context.Context, tx pgx.Tx, m consumer.Message) error {
+		if !healed.Load() {
+			return errors.New("not yet")
+		}
+		return slow.handle(ctx, tx, m)
+	}
+	b.send(order("a", 1))
+	b.start(with(chained(clk, h), func(c *consumer.Config) { c.InPlaceAttempts, c.MaxPartitionChunks = 1, 2 }))
+	b.wantHeld("a/1 RETRY")
+	b.send(order("b", 1))
+	b.wantHeld("a/1 RETRY", "b/1 RETRY")
+	if _, err := b.pool.Exec(t.Context(), `UPDATE factline.held_event SET due_at = due_at + interval '1 hour' WHERE aggregate_id = 'b'`); err != nil {
+		t.Fatal(err)
+	}
+	healed.Store(true)
+	clk.add(time.Minute)
+	<-slow.entered
+	clk.add(time.Hour)
+	b.wantEffects("b/1")
+	close(slow.leave)
+	b.wantEffects("a/1", "b/1")
+}
+
 func TestAPermanentErrorInARetryIsGivenUpAtOnce(t *testing.T) {
 	t.Parallel()
 	b, clk := setup(t, 1), newClock()

@@ -42,38 +42,55 @@ func (p *partition) askDue() {
 	p.signal()
 }
 
-// canClaim reports whether it is time to look what is to be tried again: what is in
-// hand would be found once more. The caller holds mu.
+// canClaim reports whether it is time to look what is to be tried again: where
+// nothing of what was found can be begun. The caller holds mu.
 func (p *partition) canClaim() bool {
 	t := &p.tries
-	return t.wanted && !t.claiming && len(t.claimed) == 0 &&
-		!slices.ContainsFunc(p.underWay, func(sh *share) bool { return len(sh.due) > 0 })
+	return t.wanted && !t.claiming && len(t.claimed) < claimLimit &&
+		!slices.ContainsFunc(t.claimed, func(d inbox.DueRecord) bool { return !p.inHand(d.RecordKey) })
 }
 
 // claimDue looks up what is to be tried again, if that is wanted. Where the database
 // does not answer the next sweep asks again.
 func (p *partition) claimDue() {
-	p.mu.Lock()
-	claim := p.canClaim()
-	if claim {
-		p.tries.claiming, p.tries.wanted = true, false
-	}
-	p.mu.Unlock()
-	if !claim {
+	known := p.beginClaim()
+	if known == nil {
 		return
 	}
-	cfg := p.s.r.cfg
-	due, err := inbox.FindDue(p.ctx, cfg.Pool, cfg.Group, p.topic.Topic, p.id, cfg.Now(), claimLimit)
+	cfg, limit := p.s.r.cfg, claimLimit+len(known)
+	due, err := inbox.FindDue(p.ctx, cfg.Pool, cfg.Group, p.topic.Topic, p.id, cfg.Now(), limit)
 	if err != nil && p.ctx.Err() == nil {
 		cfg.Logger.Warn("what is to be tried again is not known yet", "group", cfg.Group, "topic", p.topic.Topic, "partition", p.id, "error", err.Error())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tries.claiming, p.tries.claimed = false, due
-	p.tries.wanted = p.tries.wanted || len(due) == claimLimit
+	p.tries.wanted = p.tries.wanted || len(due) == limit
+	due = slices.DeleteFunc(due, func(d inbox.DueRecord) bool { return known[d.Offset] })
+	p.tries.claiming, p.tries.claimed = false, append(p.tries.claimed, due...)
 	if len(due) > 0 {
 		p.signal()
 	}
+}
+
+// beginClaim returns nil where it is no time to look, and otherwise what would be
+// found once more: what is claimed, and what somebody has in hand.
+func (p *partition) beginClaim() map[int64]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.canClaim() {
+		return nil
+	}
+	p.tries.claiming, p.tries.wanted = true, false
+	known := make(map[int64]bool)
+	for _, sh := range p.underWay {
+		for _, offset := range sh.dueOffsets() {
+			known[offset] = true
+		}
+	}
+	for _, d := range p.tries.claimed {
+		known[d.Offset] = true
+	}
+	return known
 }
 
 // takeDue puts under way events that are to be tried again: several whose keys are
